@@ -1,0 +1,113 @@
+"""Validated spike counts, one entry per neuron × trial, in the order of the rows read."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+type IntArray = NDArray[np.int64]
+type FloatArray = NDArray[np.float64]
+type RateUnit = Literal["spikes/s", "spikes/trial"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A column of labels, kept as text exactly as written.
+
+    Attributes
+    ----------
+    name : str
+        The column's name (several columns joined: ``session,probe,unit_id``).
+    values : tuple of str
+        The distinct labels, in natural order (``n2`` before ``n10``).
+    codes : ndarray of int64, shape (rows,)
+        Index into `values`, per row.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    codes: IntArray
+
+
+@dataclass(frozen=True)
+class NeuronColumn:
+    """An input column that is constant within every neuron and is carried into the results.
+
+    Attributes
+    ----------
+    name : str
+    values : tuple of str or None, one per neuron, in the order of ``SpikeCounts.neuron.values``
+        Text as written; None where the cell was empty.
+    """
+
+    name: str
+    values: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was read: its path as given, size in bytes and SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know that did not stop the run.
+
+    Attributes
+    ----------
+    code : str
+        Short fixed name, such as ``repeated-rows``.
+    message : str
+        One sentence, with numbers.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SpikeCounts:
+    """The whole table after reading, checking and selecting.
+
+    Attributes
+    ----------
+    neuron : Labels
+    count : ndarray of int64, shape (rows,)
+        Spikes in the trial, >= 0.
+    exposure : ndarray of float64, shape (rows,)
+        Seconds; 1 for every row when none was given.
+    exposure_known : bool
+        Whether `exposure` is in seconds.
+    trial, condition, group : Labels or None
+    neuron_columns : tuple of NeuronColumn
+        Columns constant within a neuron (area, depth, quality label), carried into the results.
+    unmodelled : tuple of str
+        Label columns, carried or not, that no part of the model uses.
+    sources : tuple of Source
+    recognised : tuple of (str, str)
+        Role and column for every column used, as printed: ``("count", "n_spikes")``.
+    notices : tuple of Notice
+    """
+
+    neuron: Labels
+    count: IntArray
+    exposure: FloatArray
+    exposure_known: bool
+    trial: Labels | None = None
+    condition: Labels | None = None
+    group: Labels | None = None
+    neuron_columns: tuple[NeuronColumn, ...] = ()
+    unmodelled: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    recognised: tuple[tuple[str, str], ...] = ()
+    notices: tuple[Notice, ...] = field(default=())
+
+    @property
+    def rate_unit(self) -> RateUnit:
+        """Unit of every rate computed from these counts."""
+        return "spikes/s" if self.exposure_known else "spikes/trial"

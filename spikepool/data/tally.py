@@ -1,0 +1,123 @@
+"""The tally: a table of counts reduced, without loss, to unique cells with weights.
+
+Trials of a neuron are exchangeable given its parameters, so every likelihood and every
+dispersion statistic of spikepool is a function of the tally alone.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from spikepool.data.spike_counts import FloatArray, IntArray, RateUnit, SpikeCounts
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Unique (neuron, condition, exposure, count) with the number of trials of each.
+
+    Cells are sorted by neuron, condition, exposure and count, so that floating-point sums do
+    not depend on the order of the rows read.
+
+    Attributes
+    ----------
+    neurons : tuple of str, length N
+    neuron, condition : ndarray of int64, shape (cells,)
+        Index into `neurons` and into `conditions`.
+    exposure : ndarray of float64, shape (cells,)
+        Seconds, or 1 where none was given.
+    count : ndarray of int64, shape (cells,)
+    weight : ndarray of int64, shape (cells,)
+        Number of trials in the cell.
+    group : ndarray of int64, shape (N,)
+        Index into `groups`, per neuron.
+    conditions, groups : tuple of str
+        ``("all",)`` where the table has none.
+    rate_unit : str
+        ``spikes/s`` or ``spikes/trial``.
+    """
+
+    neurons: tuple[str, ...]
+    neuron: IntArray
+    condition: IntArray
+    exposure: FloatArray
+    count: IntArray
+    weight: IntArray
+    group: IntArray
+    conditions: tuple[str, ...]
+    groups: tuple[str, ...]
+    rate_unit: RateUnit
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return len(self.neurons)
+
+    def per_neuron(self, values: FloatArray | IntArray) -> FloatArray:
+        """Sum `values` (one per cell) within each neuron; shape (N,)."""
+        return np.bincount(self.neuron, weights=values, minlength=self.n_neurons)
+
+    @property
+    def n_trials(self) -> IntArray:
+        """Trials of each neuron; shape (N,)."""
+        return self.per_neuron(self.weight).astype(np.int64)
+
+    @property
+    def spike_count(self) -> IntArray:
+        """Spikes of each neuron over all its trials; exact; shape (N,)."""
+        totals = np.zeros(self.n_neurons, dtype=np.int64)
+        np.add.at(totals, self.neuron, self.count * self.weight)
+        return totals
+
+    @property
+    def total_exposure(self) -> FloatArray:
+        """Exposure of each neuron over all its trials; shape (N,)."""
+        return self.per_neuron(self.exposure * self.weight)
+
+
+def tally_counts(counts: SpikeCounts) -> Tally:
+    """Reduce a table to its tally.
+
+    Parameters
+    ----------
+    counts : SpikeCounts
+
+    Returns
+    -------
+    Tally
+    """
+    rows = len(counts.count)
+    condition = counts.condition.codes if counts.condition else np.zeros(rows, dtype=np.int64)
+    order = np.lexsort((counts.count, counts.exposure, condition, counts.neuron.codes))
+    keys = (counts.neuron.codes, condition, counts.exposure, counts.count)
+    neuron, condition, exposure, count = (key[order] for key in keys)
+    starts = _run_starts(neuron, condition, exposure, count)
+    weight = np.diff(np.append(starts, rows))
+    return Tally(
+        neurons=counts.neuron.values,
+        neuron=cast("IntArray", neuron[starts]),
+        condition=cast("IntArray", condition[starts]),
+        exposure=cast("FloatArray", exposure[starts]),
+        count=cast("IntArray", count[starts]),
+        weight=weight.astype(np.int64),
+        group=_group_of_neurons(counts),
+        conditions=counts.condition.values if counts.condition else ("all",),
+        groups=counts.group.values if counts.group else ("all",),
+        rate_unit=counts.rate_unit,
+    )
+
+
+def _run_starts(*keys: IntArray | FloatArray) -> IntArray:
+    """Return the index of the first row of every run of equal, sorted keys."""
+    changes = np.zeros(len(keys[0]), dtype=bool)
+    changes[:1] = True
+    for key in keys:
+        changes[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(changes).astype(np.int64)
+
+
+def _group_of_neurons(counts: SpikeCounts) -> IntArray:
+    group = np.zeros(len(counts.neuron.values), dtype=np.int64)
+    if counts.group is not None:
+        group[counts.neuron.codes] = counts.group.codes
+    return group
