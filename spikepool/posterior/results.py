@@ -1,0 +1,112 @@
+"""What is reported of a posterior: typed arrays, one entry per neuron, and named scalars."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.data.spike_counts import FloatArray, IntArray, RateUnit
+from spikepool.models.spec import ModelSpec
+
+type DispersionSource = Literal["data", "mixed", "prior"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Posterior mean, median, sd and equal-tailed interval; arrays of shape (N,)."""
+
+    mean: FloatArray
+    median: FloatArray
+    sd: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True)
+class DispersionEstimates:
+    """How far each neuron's counts are from Poisson, under a negative-binomial model.
+
+    Attributes
+    ----------
+    gain_sd : Summary
+        σ_G = √α at the neuron's mean exposure (NB1: √(ω/m)); medians and intervals only are
+        reported, since posterior means need not exist.
+    fano : Summary
+        Fano factor at the neuron's mean exposure: 1 + α λ ē (NB2), 1 + ω (NB1).
+    prob_fano_above : ndarray, shape (N,)
+        P(Fano > threshold | y).
+    log_dispersion : Summary
+        δ = ln σ_G (NB2) or ½ ln ω (NB1).
+    source : tuple of {'data', 'mixed', 'prior'}
+        What decides δ: ``data`` where 1 − Var(δ|y, φ)/τ_δ² > 0.5, ``prior`` where < 0.1.
+    """
+
+    gain_sd: Summary
+    fano: Summary
+    prob_fano_above: FloatArray
+    log_dispersion: Summary
+    source: tuple[DispersionSource, ...]
+
+
+@dataclass(frozen=True)
+class NeuronEstimates:
+    """One row per neuron of one fitted model.
+
+    Attributes
+    ----------
+    rate, log_rate : Summary
+        In `rate_unit`, and its natural logarithm.
+    rate_raw : ndarray, shape (N,)
+        Σy/Σe.
+    own_weight : Summary
+        κ = τ²/(τ² + σ_i²): 1 means that the neuron's own data decide.
+    realised_weight, mse_ratio : ndarray, shape (N,)
+        1 − E Var(θ_i|y, φ)/τ² and E Var(θ_i|y, φ)/σ_i².
+    dispersion : DispersionEstimates or None
+        None for Poisson.
+    """
+
+    spec: ModelSpec
+    neurons: tuple[str, ...]
+    rate_unit: RateUnit
+    n_trials: IntArray
+    exposure: FloatArray
+    spike_count: IntArray
+    rate_raw: FloatArray
+    rate: Summary
+    log_rate: Summary
+    own_weight: Summary
+    realised_weight: FloatArray
+    mse_ratio: FloatArray
+    dispersion: DispersionEstimates | None
+
+
+@dataclass(frozen=True)
+class PopulationParameter:
+    """A hyperparameter's posterior, with its sampling diagnostics."""
+
+    group: str
+    parameter: str
+    mean: float
+    sd: float
+    median: float
+    lower: float
+    upper: float
+    ess_bulk: float
+    ess_tail: float
+    r_hat: float
+
+
+@dataclass(frozen=True)
+class PopulationDraws:
+    """Draws of the hyperparameters, flattened over chains.
+
+    Attributes
+    ----------
+    draws : dict of str to ndarray, shape (draws,)
+        ``mu``, ``tau``, ``mu_delta``, ``tau_delta``, ``gain_sd``, ``excess_fano``, as the model
+        has them.
+    """
+
+    draws: dict[str, NDArray[np.float64]]
