@@ -100,13 +100,43 @@ class PopulationParameter:
 
 @dataclass(frozen=True)
 class PopulationDraws:
-    """Draws of the hyperparameters, flattened over chains.
+    """Draws of the hyperparameters.
 
     Attributes
     ----------
-    draws : dict of str to ndarray, shape (draws,)
+    draws : dict of str to ndarray, shape (chains, draws)
         ``mu``, ``tau``, ``mu_delta``, ``tau_delta``, ``gain_sd``, ``excess_fano``, as the model
         has them.
     """
 
     draws: dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class PredictiveBand:
+    """A histogram of the data against what the fitted model predicts for each bin.
+
+    Attributes
+    ----------
+    left, right : ndarray, shape (bins,)
+        Edges of each bin.
+    observed : ndarray, shape (bins,)
+        Frequency in the data.
+    expected, lower, upper : ndarray, shape (bins,)
+        Median and equal-tailed interval over replicated data sets.
+    """
+
+    left: FloatArray
+    right: FloatArray
+    observed: FloatArray
+    expected: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True)
+class PredictiveCheck:
+    """Posterior predictive histograms: spikes per trial, and raw Fano factors of neurons."""
+
+    count: PredictiveBand
+    fano: PredictiveBand
