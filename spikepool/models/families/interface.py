@@ -1,0 +1,122 @@
+"""What a family of counts must offer: its density once, usable by NumPy and by PyTensor."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.data.tally import Tally
+from spikepool.models.statistics import CountStatistics, count_statistics
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A log-likelihood as terms to be added up: some per neuron, some per finer index.
+
+    Attributes
+    ----------
+    by_neuron : array, shape (..., N)
+    by_cell : array, shape (..., cells), or None
+    by_tail : array, shape (..., tails), or None
+    by_large : array, shape (..., large counts), or None
+    """
+
+    by_neuron: Any
+    by_cell: Any = None
+    by_tail: Any = None
+    by_large: Any = None
+
+
+class CountFamily(ABC):
+    """A family of spike counts given log rate θ and log dispersion δ per neuron.
+
+    `log_likelihood_terms` is written once, in operations that NumPy arrays and PyTensor tensors
+    share; `xp` is the module that provides ``exp`` and ``log1p``.
+
+    Attributes
+    ----------
+    unit : {'neuron', 'cell'}
+        What shares one dispersion α (see `CountStatistics`).
+    has_dispersion : bool
+    dispersion_name : str
+        Name of e^δ.
+    formula : str
+        The likelihood in one line, for `spikepool model`.
+    """
+
+    unit: ClassVar[Literal["neuron", "cell"]]
+    has_dispersion: ClassVar[bool]
+    dispersion_name: ClassVar[str]
+    formula: ClassVar[str]
+
+    def statistics(self, tally: Tally) -> CountStatistics:
+        """Sufficient statistics of `tally` for this family."""
+        return count_statistics(tally, self.unit)
+
+    @abstractmethod
+    def log_likelihood_terms(self, theta: Any, delta: Any, s: CountStatistics, xp: Any) -> Terms:
+        """Terms of the log-likelihood at log rates `theta` and log dispersions `delta`.
+
+        Parameters
+        ----------
+        theta, delta : array or tensor, shape (..., N)
+            Shapes must broadcast. `delta` is ignored by Poisson.
+        s : CountStatistics
+            From `statistics` of the same family.
+        xp : module
+            ``numpy`` or ``pytensor.tensor``.
+        """
+
+    @abstractmethod
+    def information(self, theta: FloatArray, delta: FloatArray, s: CountStatistics) -> FloatArray:
+        """Expected information about θ, Σ_t m²/Var(y): 1/σ_i²; shape (..., N)."""
+
+    @abstractmethod
+    def fano(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
+        """Fano factor of the counts in `exposure` seconds; shape (..., N)."""
+
+    @abstractmethod
+    def gain_sd(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
+        """Return σ_G = √α for counts in `exposure` seconds; shape (..., N)."""
+
+    @abstractmethod
+    def sample(
+        self, mean: FloatArray, dispersion: FloatArray, rng: np.random.Generator
+    ) -> IntArray:
+        """Draw counts with the given `mean` count and `dispersion` e^δ (same shape)."""
+
+    def log_likelihood(
+        self, theta: FloatArray, delta: FloatArray, s: CountStatistics
+    ) -> FloatArray:
+        """Log-likelihood of each neuron; shape (..., N)."""
+        terms = self.log_likelihood_terms(theta, delta, s, np)
+        total: FloatArray = np.asarray(terms.by_neuron) + s.constant
+        finer = (
+            (terms.by_cell, s.cell_neuron),
+            (terms.by_tail, s.tail_neuron),
+            (terms.by_large, s.large_neuron),
+        )
+        for values, neuron in finer:
+            if values is not None and len(neuron):
+                total = total + sum_by_neuron(values, neuron, s.n_neurons)
+        return total
+
+
+def sum_by_neuron(values: FloatArray, neuron: IntArray, n_neurons: int) -> FloatArray:
+    """Sum the last axis of `values` within runs of equal, ascending `neuron`."""
+    starts = np.flatnonzero(np.diff(neuron, prepend=-1))
+    total = np.zeros((*values.shape[:-1], n_neurons))
+    total[..., neuron[starts]] = np.add.reduceat(values, starts, axis=-1)
+    return total
+
+
+def gamma_poisson(
+    mean: FloatArray, alpha: FloatArray, rng: np.random.Generator
+) -> IntArray:
+    """Counts whose rate has a unit-mean gamma gain of variance `alpha`; Poisson where it is 0."""
+    shape = 1 / np.maximum(alpha, 1e-300)
+    gain = np.where(alpha > 1e-12, rng.gamma(np.minimum(shape, 1e12)) / np.minimum(shape, 1e12), 1)
+    return rng.poisson(mean * gain).astype(np.int64)
+
