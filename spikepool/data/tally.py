@@ -5,8 +5,6 @@ dispersion statistic of spikepool is a function of the tally alone.
 """
 
 from dataclasses import dataclass
-from typing import cast
-
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray, RateUnit, SpikeCounts
@@ -89,16 +87,16 @@ def tally_counts(counts: SpikeCounts) -> Tally:
     rows = len(counts.count)
     condition = counts.condition.codes if counts.condition else np.zeros(rows, dtype=np.int64)
     order = np.lexsort((counts.count, counts.exposure, condition, counts.neuron.codes))
-    keys = (counts.neuron.codes, condition, counts.exposure, counts.count)
-    neuron, condition, exposure, count = (key[order] for key in keys)
+    neuron, condition = counts.neuron.codes[order], condition[order]
+    exposure, count = counts.exposure[order], counts.count[order]
     starts = _run_starts(neuron, condition, exposure, count)
     weight = np.diff(np.append(starts, rows))
     return Tally(
         neurons=counts.neuron.values,
-        neuron=cast("IntArray", neuron[starts]),
-        condition=cast("IntArray", condition[starts]),
-        exposure=cast("FloatArray", exposure[starts]),
-        count=cast("IntArray", count[starts]),
+        neuron=neuron[starts],
+        condition=condition[starts],
+        exposure=exposure[starts],
+        count=count[starts],
         weight=weight.astype(np.int64),
         group=_group_of_neurons(counts),
         conditions=counts.condition.values if counts.condition else ("all",),

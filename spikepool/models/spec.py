@@ -33,9 +33,9 @@ class ModelSpec:
     @property
     def name(self) -> str:
         """File-safe name: ``nb2-partial``, or ``nb2-partial-complete`` where poolings differ."""
-        parts = [self.family, self.pooling]
+        parts: list[str] = [self.family, self.pooling]
         if self.dispersion_pooling not in (None, self.pooling):
-            parts.append(str(self.dispersion_pooling))
+            parts.append(self.dispersion_pooling or "")
         return "-".join(parts)
 
     @property

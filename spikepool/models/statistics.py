@@ -121,8 +121,8 @@ def _tails(
     width = int(capped.max(initial=0)) + 1
     key = unit * width + capped
     trials_with = np.bincount(key, weights=weight, minlength=n_units * width)
-    trials_with = trials_with.reshape(n_units, width)
-    more_than = trials_with[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # column k: trials with y > k
+    table = trials_with.reshape(n_units, width)
+    more_than = table[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # column k: trials with y > k
     more_than[:, :1] = 0
     unit_index, k = np.nonzero(more_than)
     return unit_index.astype(np.int64), k.astype(np.float64), more_than[unit_index, k]

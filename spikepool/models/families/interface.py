@@ -71,7 +71,7 @@ class CountFamily(ABC):
 
     @abstractmethod
     def information(self, theta: FloatArray, delta: FloatArray, s: CountStatistics) -> FloatArray:
-        """Expected information about θ, Σ_t m²/Var(y): 1/σ_i²; shape (..., N)."""
+        """Return 1/σ_i² = Σ_t m²/Var(y), the information about θ; shape (..., N)."""
 
     @abstractmethod
     def fano(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
@@ -112,11 +112,8 @@ def sum_by_neuron(values: FloatArray, neuron: IntArray, n_neurons: int) -> Float
     return total
 
 
-def gamma_poisson(
-    mean: FloatArray, alpha: FloatArray, rng: np.random.Generator
-) -> IntArray:
-    """Counts whose rate has a unit-mean gamma gain of variance `alpha`; Poisson where it is 0."""
+def gamma_poisson(mean: FloatArray, alpha: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Draw counts whose rate has a unit-mean gamma gain of variance `alpha`; Poisson where it is 0."""
     shape = 1 / np.maximum(alpha, 1e-300)
     gain = np.where(alpha > 1e-12, rng.gamma(np.minimum(shape, 1e12)) / np.minimum(shape, 1e12), 1)
     return rng.poisson(mean * gain).astype(np.int64)
-

@@ -26,7 +26,7 @@ class NB1(CountFamily):
 
     @override
     def information(self, theta: FloatArray, delta: FloatArray, s: CountStatistics) -> FloatArray:
-        return np.exp(theta) * s.exposure / (1 + np.exp(2 * delta))
+        return np.asarray(np.exp(theta) * s.exposure / (1 + np.exp(2 * delta)))
 
     @override
     def fano(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:

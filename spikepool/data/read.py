@@ -1,0 +1,235 @@
+"""Read tables of spike counts: the whole way from files to `SpikeCounts`."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spikepool.config import InputOptions
+from spikepool.data.columns import Roles, recognise_roles
+from spikepool.data.exposure import check_finite_sum, note_high_rates, parse_exposures
+from spikepool.data.formats import read_table
+from spikepool.data.integers import parse_counts
+from spikepool.data.keys import check_labels, joined_column, note_odd_labels, refuse_shared_neurons
+from spikepool.data.layout import to_observations
+from spikepool.data.observations import Observations
+from spikepool.data.selection import select_rows
+from spikepool.data.sources import SourceFile, check_unchanged, find_files, read_file
+from spikepool.data.spike_counts import (
+    FloatArray,
+    IntArray,
+    Labels,
+    NeuronColumn,
+    Notice,
+    SpikeCounts,
+)
+from spikepool.data.text_table import TextColumn, TextTable, as_labels, concatenate
+from spikepool.data.trials import (
+    carried_columns,
+    check_groups,
+    rows_without_repeats,
+    spare_columns,
+)
+from spikepool.data.wording import listed, plural
+from spikepool.data.zeros import note_missing_zeros, plan_filling
+from spikepool.errors import BadDataError
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The columns of the result, row by row."""
+
+    neuron: TextColumn
+    count: IntArray
+    exposure: FloatArray
+    trial: TextColumn | None
+    condition: TextColumn | None
+    group: TextColumn | None
+
+
+def read_counts(options: InputOptions) -> SpikeCounts:
+    """Read, check and select spike counts.
+
+    Parameters
+    ----------
+    options : InputOptions
+
+    Returns
+    -------
+    SpikeCounts
+        Rows in the order read; zeros filled in stand last.
+
+    Raises
+    ------
+    BadDataError
+        If a table cannot be read as spike counts; file, line, column and value are named.
+    NoInputError
+        If a file is not there.
+    ReadWriteError
+        If a file changes while it is read.
+    UsageError
+        If options cannot be used, or not together.
+    """
+    notices: list[Notice] = []
+    files = [read_file(location) for location in find_files(options.tables)]
+    table = concatenate([read_table(file, options, notices) for file in files])
+    roles = recognise_roles(table, options, notices)
+    table = select_rows(table, options.where, notices)
+    observations, roles = to_observations(table, roles, options, notices)
+    observations = _without_blanks(observations, options, notices)
+    _check_all_labels(observations, roles, options, notices)
+    counts = _assembled(observations, roles, options, notices)
+    _check_files(files)
+    _note_nested(table, notices)
+    return replace(
+        counts,
+        sources=tuple(file.as_source() for file in files),
+        notices=tuple(dict.fromkeys(notices)),
+    )
+
+
+def _without_blanks(
+    observations: Observations, options: InputOptions, notices: list[Notice]
+) -> Observations:
+    """Drop the rows with an empty count, where the options say so."""
+    if options.missing == "error":
+        return observations
+    filled = observations.count.rows_where([bool(v.strip()) for v in observations.count.values])
+    dropped = len(observations.table.rows) - len(filled)
+    if not dropped:
+        return observations
+    if not filled.size:
+        raise BadDataError("every count is empty")
+    text = f"{plural(dropped, 'row')} with an empty count left out"
+    notices.append(Notice("missing-counts", text))
+    return observations.take(filled)
+
+
+def _check_all_labels(
+    observations: Observations, roles: Roles, options: InputOptions, notices: list[Notice]
+) -> None:
+    trial = () if roles.trial is None else (roles.trial,)
+    if observations.wide:
+        note_odd_labels(observations.neuron.values, "neuron", notices)
+    else:
+        check_labels(observations.table, "neuron", roles.neuron, notices)
+    check_labels(observations.table, "trial", trial, notices)
+    check_labels(observations.table, "condition", roles.condition, notices)
+    check_labels(observations.table, "group", roles.group, notices)
+    if not options.same_neurons:
+        refuse_shared_neurons(observations.table, observations.neuron)
+
+
+def _assembled(
+    observations: Observations, roles: Roles, options: InputOptions, notices: list[Notice]
+) -> SpikeCounts:
+    observations, rows = _checked_rows(observations, roles, options, notices)
+    carried = _carried(observations, roles, as_labels(observations.neuron))
+    if options.fill_zeros:
+        rows = _with_zeros(observations, roles, rows, notices)
+    known = roles.exposure is not None or options.duration is not None
+    _note_improbable(rows, notices, long=not observations.wide, exposure_known=known)
+    return SpikeCounts(
+        neuron=as_labels(rows.neuron),
+        count=rows.count,
+        exposure=rows.exposure,
+        exposure_known=known,
+        trial=None if rows.trial is None else as_labels(rows.trial),
+        condition=None if rows.condition is None else as_labels(rows.condition),
+        group=None if rows.group is None else as_labels(rows.group),
+        neuron_columns=carried,
+        unmodelled=_unmodelled(observations, roles),
+        recognised=_recognised(observations, roles),
+    )
+
+
+def _checked_rows(
+    observations: Observations, roles: Roles, options: InputOptions, notices: list[Notice]
+) -> tuple[Observations, _Rows]:
+    """Parse counts and exposures, and keep one row per trial."""
+    table = observations.table
+    count_column_of = observations.count_column_of
+    count = parse_counts(observations.count, table, count_column_of, notices, strict=options.strict)
+    exposure = parse_exposures(table, roles, options, notices)
+    keep = rows_without_repeats(observations, roles, count, exposure, notices)
+    if len(keep) < len(count):
+        observations, count, exposure = observations.take(keep), count[keep], exposure[keep]
+    rows = _rows(observations, roles, count, exposure)
+    if rows.group is not None:
+        check_groups(observations, rows.group)
+    check_finite_sum(rows.exposure)
+    return observations, rows
+
+
+def _note_improbable(
+    rows: _Rows, notices: list[Notice], *, long: bool, exposure_known: bool
+) -> None:
+    """Note missing zeros and impossible rates."""
+    if long:
+        condition = None if rows.condition is None else rows.condition.codes
+        note_missing_zeros(rows.neuron.codes, condition, rows.count, notices)
+    if exposure_known:
+        note_high_rates(rows.neuron.codes, rows.count, rows.exposure, notices)
+
+
+def _rows(observations: Observations, roles: Roles, count: IntArray, exposure: FloatArray) -> _Rows:
+    table = observations.table
+    return _Rows(
+        neuron=observations.neuron,
+        count=count,
+        exposure=exposure,
+        trial=None if roles.trial is None else table.column(roles.trial),
+        condition=joined_column(table, roles.condition) if roles.condition else None,
+        group=joined_column(table, roles.group) if roles.group else None,
+    )
+
+
+def _with_zeros(
+    observations: Observations, roles: Roles, rows: _Rows, notices: list[Notice]
+) -> _Rows:
+    filling = plan_filling(observations, roles, rows.exposure, notices)
+    zeros = np.zeros(len(filling.neuron_row), dtype=np.int64)
+    return _Rows(
+        neuron=_extended(rows.neuron, filling.neuron_row),
+        count=np.concatenate([rows.count, zeros]),
+        exposure=np.concatenate([rows.exposure, rows.exposure[filling.trial_row]]),
+        trial=None if rows.trial is None else _extended(rows.trial, filling.trial_row),
+        condition=None if rows.condition is None else _extended(rows.condition, filling.trial_row),
+        group=None if rows.group is None else _extended(rows.group, filling.neuron_row),
+    )
+
+
+def _extended(column: TextColumn, rows: IntArray) -> TextColumn:
+    return replace(column, codes=np.concatenate([column.codes, column.codes[rows]]))
+
+
+def _carried(observations: Observations, roles: Roles, neuron: Labels) -> tuple[NeuronColumn, ...]:
+    """Return the columns constant within neurons, and the parts of a neuron's joined name."""
+    parts = roles.neuron if len(roles.neuron) > 1 else ()
+    columns = [observations.table.column(name) for name in parts if name not in roles.group]
+    columns += spare_columns(observations, roles)
+    place = {value: i for i, value in enumerate(observations.neuron.values)}
+    order = np.array([place[value] for value in neuron.values], dtype=np.int64)
+    return carried_columns(observations, columns, order)
+
+
+def _unmodelled(observations: Observations, roles: Roles) -> tuple[str, ...]:
+    """Name the columns with more than one value that no part of the model uses."""
+    spare = spare_columns(observations, roles)
+    return tuple(column.name for column in spare if len(column.values) > 1)
+
+
+def _recognised(observations: Observations, roles: Roles) -> tuple[tuple[str, str], ...]:
+    if not observations.wide:
+        return roles.as_pairs()
+    return (("neuron", listed(observations.neuron.values)), *roles.as_pairs())
+
+
+def _check_files(files: list[SourceFile]) -> None:
+    for file in files:
+        check_unchanged(file)
+
+
+def _note_nested(table: TextTable, notices: list[Notice]) -> None:
+    if table.nested:
+        text = f"columns of lists or records are ignored: {listed(table.nested)}"
+        notices.append(Notice("nested-columns", text))

@@ -1,0 +1,169 @@
+"""The identity of a trial: repeated rows, contradictions, and groups of neurons."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spikepool.data.columns import Roles
+from spikepool.data.natural_order import NUMBER
+from spikepool.data.observations import Observations
+from spikepool.data.spike_counts import FloatArray, IntArray, NeuronColumn, Notice
+from spikepool.data.text_table import TextColumn, combined_codes
+from spikepool.data.wording import plural, quoted
+from spikepool.errors import BadDataError
+
+
+def is_measured(column: TextColumn) -> bool:
+    """Tell a measurement: all cells numbers or empty, and one at least with a fraction."""
+    numbers = [value for value in column.values if value.strip()]
+    if not numbers or not all(NUMBER.fullmatch(value.strip()) for value in numbers):
+        return False
+    return any(not float(value).is_integer() for value in numbers)
+
+
+def spare_columns(observations: Observations, roles: Roles) -> tuple[TextColumn, ...]:
+    """Return the columns without a role."""
+    return tuple(c for c in observations.table.columns if c.name not in roles.used)
+
+
+def rows_without_repeats(
+    observations: Observations,
+    roles: Roles,
+    count: IntArray,
+    exposure: FloatArray,
+    notices: list[Notice],
+) -> IntArray:
+    """Return the rows to keep: of a row repeated exactly, the first.
+
+    A trial is identified by neuron, trial, condition and every other label column; a column of
+    measurements (numbers, some with a fraction) is no label. Without a trial column every row is
+    a trial.
+
+    Parameters
+    ----------
+    observations : Observations
+    roles : Roles
+    count : ndarray of int64, shape (rows,)
+    exposure : ndarray of float64, shape (rows,)
+    notices : list of Notice
+
+    Returns
+    -------
+    ndarray of int64
+
+    Raises
+    ------
+    BadDataError
+        If two rows of one trial differ.
+    """
+    rows = np.arange(len(count), dtype=np.int64)
+    if roles.trial is None:
+        return rows
+    spare = spare_columns(observations, roles)
+    measured = [column for column in spare if is_measured(column)]
+    key_names = (roles.trial, *roles.condition, *roles.group)
+    labels = [observations.neuron, *(observations.table.column(name) for name in key_names)]
+    labels += [column for column in spare if column not in measured]
+    first = _first_row_of_key(combined_codes([column.codes for column in labels]))
+    again = np.flatnonzero(first != rows)
+    if not again.size:
+        return rows
+    differing: list[tuple[str, IntArray | FloatArray]] = [("count", count), ("exposure", exposure)]
+    differing += [(column.name, column.codes) for column in measured]
+    _refuse_contradictions(observations, roles, differing, first, again)
+    text = f"{plural(len(again), 'row')} repeated exactly; each trial is counted once"
+    notices.append(Notice("repeated-rows", text))
+    return np.flatnonzero(first == rows).astype(np.int64)
+
+
+def check_groups(observations: Observations, group: TextColumn) -> None:
+    """Check that every neuron has one group.
+
+    Raises
+    ------
+    BadDataError
+        Naming the neuron and its two groups.
+    """
+    first = _first_row_of_key(observations.neuron.codes)
+    odd = np.flatnonzero(group.codes[first] != group.codes)
+    if odd.size:
+        row, before = int(odd[0]), int(first[odd[0]])
+        table = observations.table
+        raise BadDataError(
+            f"neuron {quoted(observations.neuron.cell(row))} has two labels in "
+            f"{quoted(group.name)}: {quoted(group.cell(before))} ({table.place(before)}) and "
+            f"{quoted(group.cell(row))} ({table.place(row)})",
+            "a group must be the same in all rows of a neuron; a column that changes within a "
+            "neuron may be a --condition",
+        )
+
+
+def carried_columns(
+    observations: Observations, columns: Sequence[TextColumn], order: IntArray
+) -> tuple[NeuronColumn, ...]:
+    """Return the columns that are constant within every neuron.
+
+    Parameters
+    ----------
+    observations : Observations
+    columns : sequence of TextColumn
+    order : ndarray of int64, shape (neurons,)
+        The neuron (index into ``observations.neuron.values``) of every place in the result.
+
+    Returns
+    -------
+    tuple of NeuronColumn
+    """
+    first = _first_row_of_key(observations.neuron.codes)
+    row_of = np.zeros(len(observations.neuron.values), dtype=np.int64)
+    row_of[observations.neuron.codes] = first
+    constant = [c for c in columns if np.array_equal(c.codes[first], c.codes)]
+    return tuple(
+        NeuronColumn(c.name, tuple(c.cell(int(row)) or None for row in row_of[order]))
+        for c in constant
+    )
+
+
+def _first_row_of_key(key: IntArray) -> IntArray:
+    """Return, for every row, the first row with the same key."""
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    return first[inverse].astype(np.int64)
+
+
+def _refuse_contradictions(
+    observations: Observations,
+    roles: Roles,
+    differing: Sequence[tuple[str, IntArray | FloatArray]],
+    first: IntArray,
+    again: IntArray,
+) -> None:
+    before = first[again]
+    odd = np.zeros(len(again), dtype=bool)
+    for _, values in differing:
+        odd |= values[again] != values[before]
+    if not odd.any():
+        return
+    row, earlier = int(again[odd][0]), int(before[odd][0])
+    names = [name for name, values in differing if values[row] != values[earlier]]
+    raise _contradiction(observations, roles, names, earlier, row)
+
+
+def _contradiction(
+    observations: Observations, roles: Roles, names: Sequence[str], earlier: int, row: int
+) -> BadDataError:
+    table, neuron = observations.table, observations.neuron.cell(row)
+    counts = [observations.count.cell(i) for i in (earlier, row)]
+    trial = table.column(roles.trial).cell(row) if roles.trial else ""
+    what = f"counts {counts[0]} and {counts[1]}" if "count" in names else f"count {counts[0]}"
+    others = [name for name in names if name not in {"count", "exposure"}]
+    if "exposure" in names and roles.exposure is not None:
+        others.append(roles.exposure)
+    apart = f"; column {quoted(others[0])} tells them apart" if others else ""
+    key = ",".join((others[0] if others else "session", *(roles.neuron or ("neuron",))))
+    column = "" if others else "a column that tells them apart is needed: "
+    return BadDataError(
+        f"neuron {quoted(neuron)}, trial {quoted(trial)} stands twice with {what}: "
+        f"{table.place(earlier)} and {table.place(row)}{apart}",
+        f"{column}if one id is used for two neurons, --neuron {key}; "
+        "if the trials differ in a stimulus, --condition with its column",
+    )

@@ -1,0 +1,77 @@
+"""A posterior as draws, with what the sampler said of itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.models.parametrization import Parametrization
+from spikepool.models.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class SamplerStatistics:
+    """What the sampler reports of its own run.
+
+    Attributes
+    ----------
+    divergences : int
+        Divergent transitions after tuning, over all chains.
+    bfmi : ndarray, shape (chains,)
+        Bayesian fraction of missing information of each chain's energy.
+    gradient_evaluations : int
+        After tuning, over all chains.
+    compile_seconds, sampling_seconds : float
+        `sampling_seconds` includes tuning.
+    """
+
+    divergences: int
+    bfmi: FloatArray
+    gradient_evaluations: int
+    compile_seconds: float
+    sampling_seconds: float
+
+
+@dataclass(frozen=True)
+class PosteriorDraws:
+    """Joint posterior draws of one model.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+    engine : str
+    neurons : tuple of str, length N
+    population : dict of str to ndarray, shape (chains, draws)
+        Hyperparameters by name; empty without any pooling.
+    theta : ndarray, shape (chains, draws, N)
+        Log rates.
+    delta : ndarray, shape (chains, draws, N), or None
+        Log dispersions; None for Poisson.
+    parametrization : Parametrization
+        How far each neuron's parameters were centred.
+    sampler : SamplerStatistics
+    """
+
+    spec: ModelSpec
+    engine: str
+    neurons: tuple[str, ...]
+    population: dict[str, NDArray[np.float64]]
+    theta: NDArray[np.float64]
+    delta: NDArray[np.float64] | None
+    parametrization: Parametrization
+    sampler: SamplerStatistics
+
+    def flat(self, name: str) -> FloatArray:
+        """Draws of a hyperparameter over all chains; shape (chains × draws,)."""
+        return self.population[name].reshape(-1)
+
+    @property
+    def flat_theta(self) -> FloatArray:
+        """Draws of θ over all chains; shape (chains × draws, N)."""
+        return self.theta.reshape(-1, self.theta.shape[-1])
+
+    @property
+    def flat_delta(self) -> FloatArray | None:
+        """Draws of δ over all chains; shape (chains × draws, N); None for Poisson."""
+        return None if self.delta is None else self.delta.reshape(-1, self.delta.shape[-1])

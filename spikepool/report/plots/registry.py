@@ -1,0 +1,31 @@
+"""Every picture by name: what `spikepool plot` draws again from the stored numbers."""
+
+from collections.abc import Callable
+from typing import Final
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from spikepool.report.plots.about import About
+from spikepool.report.plots.dispersion_shrinkage import draw_dispersion_shrinkage
+from spikepool.report.plots.forest import draw_forest
+from spikepool.report.plots.overdispersion import draw_overdispersion
+from spikepool.report.plots.own_weight import draw_own_weight
+from spikepool.report.plots.predictive import draw_predictive
+from spikepool.report.plots.shrinkage import draw_shrinkage
+from spikepool.report.plots.style import PlotStyle
+from spikepool.report.plots.tau_prior_posterior import draw_tau_prior_posterior
+from spikepool.report.plots.trace import draw_trace
+
+type Draw = Callable[[pd.DataFrame, About, PlotStyle], Figure]
+
+PICTURES: Final[dict[str, Draw]] = {
+    "shrinkage": draw_shrinkage,
+    "overdispersion": draw_overdispersion,
+    "forest": draw_forest,
+    "own_weight": draw_own_weight,
+    "dispersion_shrinkage": draw_dispersion_shrinkage,
+    "tau_prior_posterior": draw_tau_prior_posterior,
+    "predictive": draw_predictive,
+    "trace": draw_trace,
+}

@@ -1,0 +1,79 @@
+"""Fits of several sizes and every picture's numbers, shared by the picture tests."""
+
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikepool.report.plots.dispersion_shrinkage import prepare_dispersion_shrinkage
+from spikepool.report.plots.forest import prepare_forest
+from spikepool.report.plots.overdispersion import prepare_overdispersion
+from spikepool.report.plots.own_weight import prepare_own_weight
+from spikepool.report.plots.predictive import prepare_predictive
+from spikepool.report.plots.shrinkage import prepare_shrinkage
+from spikepool.report.plots.tau_prior_posterior import prepare_tau_prior_posterior
+from spikepool.report.plots.trace import prepare_trace
+
+_SPEC = importlib.util.spec_from_file_location(
+    "plots_simulated", Path(__file__).with_name("simulated.py")
+)
+simulated = importlib.util.module_from_spec(_SPEC)
+sys.modules["plots_simulated"] = simulated
+_SPEC.loader.exec_module(simulated)
+
+GRID = np.linspace(0, 5, 201)
+PRIORS = {
+    "tau": (GRID, 2 / np.pi / (1 + GRID**2)),
+    "tau_delta": (GRID, 4 * np.exp(-2 * GRID**2) / np.sqrt(2 * np.pi)),
+}
+
+
+@cache
+def fit_of(n_neurons, family="nb2"):
+    """Simulate once per size."""
+    return simulated.simulate_fit(n_neurons, family=family)
+
+
+def pictures_of(fit):
+    """Every picture's numbers, by name."""
+    nb = fit.estimates.dispersion is not None
+    populations = {"nb2": fit.population, "nb1": fit.nb1_population} if nb else {}
+    return {
+        "shrinkage": prepare_shrinkage(fit.estimates, fit.population),
+        "overdispersion": prepare_overdispersion(
+            fit.estimates.neurons, fit.fano, fit.estimates, populations
+        ),
+        "forest": prepare_forest(fit.estimates, fit.estimates),
+        "own_weight": prepare_own_weight(fit.estimates, fit.population),
+        "dispersion_shrinkage": prepare_dispersion_shrinkage(
+            fit.estimates, fit.fano, fit.population
+        ),
+        "tau_prior_posterior": prepare_tau_prior_posterior(fit.draws, PRIORS),
+        "predictive": prepare_predictive(fit.check),
+        "trace": prepare_trace(fit.draws, fit.population),
+    }
+
+
+@pytest.fixture
+def simulate():
+    """Fit of that many neurons."""
+    return fit_of
+
+
+@pytest.fixture
+def pictures():
+    """Every picture's numbers for a fit."""
+    return pictures_of
+
+
+@pytest.fixture
+def drawn():
+    """Artists of a figure with a `gid`."""
+
+    def find(figure, gid):
+        return figure.findobj(lambda artist: artist.get_gid() == gid)
+
+    return find
