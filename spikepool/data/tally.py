@@ -5,6 +5,7 @@ dispersion statistic of spikepool is a function of the tally alone.
 """
 
 from dataclasses import dataclass
+
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray, RateUnit, SpikeCounts

@@ -35,7 +35,7 @@ class ModelSpec:
         """File-safe name: ``nb2-partial``, or ``nb2-partial-complete`` where poolings differ."""
         parts: list[str] = [self.family, self.pooling]
         if self.dispersion_pooling not in (None, self.pooling):
-            parts.append(self.dispersion_pooling or "")
+            parts.append(str(self.dispersion_pooling))
         return "-".join(parts)
 
     @property

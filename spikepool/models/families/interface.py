@@ -113,7 +113,7 @@ def sum_by_neuron(values: FloatArray, neuron: IntArray, n_neurons: int) -> Float
 
 
 def gamma_poisson(mean: FloatArray, alpha: FloatArray, rng: np.random.Generator) -> IntArray:
-    """Draw counts whose rate has a unit-mean gamma gain of variance `alpha`; Poisson where it is 0."""
+    """Draw counts with a gamma gain of mean 1 and variance `alpha`; Poisson where it is 0."""
     shape = 1 / np.maximum(alpha, 1e-300)
     gain = np.where(alpha > 1e-12, rng.gamma(np.minimum(shape, 1e12)) / np.minimum(shape, 1e12), 1)
     return rng.poisson(mean * gain).astype(np.int64)
