@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from spikepool.data.spike_counts import FloatArray, IntArray, RateUnit
 from spikepool.models.spec import ModelSpec
 
@@ -96,20 +93,6 @@ class PopulationParameter:
     ess_bulk: float
     ess_tail: float
     r_hat: float
-
-
-@dataclass(frozen=True)
-class PopulationDraws:
-    """Draws of the hyperparameters.
-
-    Attributes
-    ----------
-    draws : dict of str to ndarray, shape (chains, draws)
-        ``mu``, ``tau``, ``mu_delta``, ``tau_delta``, ``gain_sd``, ``excess_fano``, as the model
-        has them.
-    """
-
-    draws: dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,153 @@
+"""Did the sampler converge: R̂, effective sample sizes, divergences and energy against limits.
+
+References
+----------
+Vehtari, A., Gelman, A., Simpson, D., Carpenter, B. & Bürkner, P.-C. (2021). Rank-normalization,
+folding, and localization: an improved R̂. Bayesian Analysis 16, 667-718.
+Betancourt, M. (2016). Diagnosing suboptimal cotangent disintegrations in Hamiltonian Monte Carlo.
+arXiv:1604.00695.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
+
+MOST_R_HAT = 1.01
+"""Limit of R̂ (Vehtari et al. 2021)."""
+LEAST_ESS_PER_CHAIN = 100
+"""Limit of the effective sample size, bulk and tail, for each chain run (the same source)."""
+LEAST_BFMI = 0.3
+"""Limit of the Bayesian fraction of missing information (Betancourt 2016)."""
+
+
+@dataclass(frozen=True)
+class ParameterDiagnostics:
+    """Mixing of one quantity, or of one per neuron.
+
+    Attributes
+    ----------
+    parameter : str
+        Name in the model: ``mu``, ``theta``, ``delta`` ...
+    neurons : tuple of str
+        The neuron of each entry; ``("",)`` for a hyperparameter.
+    r_hat, ess_bulk, ess_tail : ndarray, shape (len(neurons),)
+        NaN for a quantity that does not vary.
+    """
+
+    parameter: str
+    neurons: tuple[str, ...]
+    r_hat: FloatArray
+    ess_bulk: FloatArray
+    ess_tail: FloatArray
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """The verdict on one model's draws.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+    engine : str
+    parameters : tuple of ParameterDiagnostics
+    sampler : SamplerStatistics
+    problems : tuple of str
+        Each limit that failed, in words; empty when the draws can be used.
+    """
+
+    spec: ModelSpec
+    engine: str
+    parameters: tuple[ParameterDiagnostics, ...]
+    sampler: SamplerStatistics
+    problems: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every limit holds."""
+        return not self.problems
+
+    def of(self, parameter: str) -> ParameterDiagnostics | None:
+        """Return the mixing of a hyperparameter, or None."""
+        return next((each for each in self.parameters if each.parameter == parameter), None)
+
+
+def check_convergence(draws: PosteriorDraws) -> Convergence:
+    """Hold every sampled quantity against the limits of this module.
+
+    Parameters
+    ----------
+    draws : PosteriorDraws
+
+    Returns
+    -------
+    Convergence
+    """
+    parameters = tuple(_diagnosed(draws))
+    problems = (*_sampler_problems(draws.sampler), *_mixing_problems(draws, parameters))
+    return Convergence(draws.spec, draws.engine, parameters, draws.sampler, problems)
+
+
+def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
+    """Diagnose hyperparameters, then what each neuron has of its own."""
+    for name, values in draws.population.items():
+        yield _mixing(name, ("",), values[:, :, np.newaxis])
+    if draws.spec.pooling != "complete":
+        yield _mixing("theta", draws.neurons, draws.theta)
+    if draws.delta is not None and draws.spec.dispersion_pooling != "complete":
+        yield _mixing("delta", draws.neurons, draws.delta)
+
+
+def _mixing(
+    name: str, neurons: tuple[str, ...], values: NDArray[np.float64]
+) -> ParameterDiagnostics:
+    """R̂ and effective sizes of draws of shape (chains, draws, entries)."""
+    from arviz_stats.base import array_stats
+
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    tails = (0.05, 0.95)
+    return ParameterDiagnostics(
+        parameter=name,
+        neurons=neurons,
+        r_hat=np.asarray(array_stats.rhat(values, **axes)),
+        ess_bulk=np.asarray(array_stats.ess(values, method="bulk", **axes)),
+        ess_tail=np.asarray(array_stats.ess(values, method="tail", prob=tails, **axes)),
+    )
+
+
+def _sampler_problems(sampler: SamplerStatistics) -> Iterator[str]:
+    if sampler.divergences:
+        yield f"{sampler.divergences:,} divergent transitions (wanted 0): raise --target-accept"
+    least = float(np.min(sampler.bfmi))
+    if not least >= LEAST_BFMI:
+        yield f"energy: BFMI {least:.2f} (wanted at least {LEAST_BFMI}): raise --tune"
+
+
+def _mixing_problems(
+    draws: PosteriorDraws, parameters: tuple[ParameterDiagnostics, ...]
+) -> Iterator[str]:
+    least_ess = LEAST_ESS_PER_CHAIN * draws.theta.shape[0]
+    for each in parameters:
+        worst = int(np.nanargmax(np.nan_to_num(each.r_hat, nan=np.inf)))
+        if not each.r_hat[worst] <= MOST_R_HAT:
+            yield (
+                f"R\u0302 of {_named(each, worst)} {each.r_hat[worst]:.3f} "
+                f"(wanted at most {MOST_R_HAT}): raise --tune and --draws"
+            )
+        for kind, values in (("bulk", each.ess_bulk), ("tail", each.ess_tail)):
+            worst = int(np.argmin(np.nan_to_num(values, nan=-1.0)))
+            if not values[worst] >= least_ess:
+                yield (
+                    f"effective sample size ({kind}) of {_named(each, worst)} "
+                    f"{values[worst]:.0f} (wanted at least {least_ess}): raise --draws"
+                )
+
+
+def _named(each: ParameterDiagnostics, entry: int) -> str:
+    neuron = each.neurons[entry]
+    return f"{each.parameter} of neuron {neuron!r}" if neuron else each.parameter

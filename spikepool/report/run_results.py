@@ -1,0 +1,91 @@
+"""Everything a run found out: what tables, pictures and the terminal are made from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.data.spike_counts import Notice, SpikeCounts
+from spikepool.data.tally import Tally
+from spikepool.diagnostics.convergence import Convergence
+from spikepool.diagnostics.overdispersion import Overdispersion
+from spikepool.models.priors import Priors
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import PosteriorDraws
+from spikepool.posterior.results import NeuronEstimates, PopulationParameter, PredictiveCheck
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """One model's results.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+    engine : str
+    estimates : NeuronEstimates
+    population : tuple of PopulationParameter
+        Hyperparameters, and the same in words (``typical_rate`` ...); empty without pooling.
+    hyperparameters : dict of str to ndarray, shape (chains, draws)
+        Draws of the hyperparameters.
+    convergence : Convergence
+    draws : PosteriorDraws or None
+        All draws, where they are still needed.
+    """
+
+    spec: ModelSpec
+    engine: str
+    estimates: NeuronEstimates
+    population: tuple[PopulationParameter, ...]
+    hyperparameters: dict[str, NDArray[np.float64]]
+    convergence: Convergence
+    draws: PosteriorDraws | None
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """The whole run.
+
+    Attributes
+    ----------
+    counts : SpikeCounts
+    tally : Tally
+    priors : Priors
+    overdispersion : Overdispersion
+    models : tuple of FittedModel
+        In the order fitted.
+    primary : ModelSpec
+        The model whose numbers stand in ``neurons``.
+    predictive : PredictiveCheck
+        Of the primary model.
+    notices : tuple of Notice
+        Of reading and of planning.
+    """
+
+    counts: SpikeCounts
+    tally: Tally
+    priors: Priors
+    overdispersion: Overdispersion
+    models: tuple[FittedModel, ...]
+    primary: ModelSpec
+    predictive: PredictiveCheck
+    notices: tuple[Notice, ...]
+
+    @property
+    def primary_model(self) -> FittedModel:
+        """The fitted primary model."""
+        return next(model for model in self.models if model.spec == self.primary)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Every failed check, with its model; empty when the run converged."""
+        return tuple(
+            f"{model.spec.label}: {problem}"
+            for model in self.models
+            for problem in model.convergence.problems
+        )
+
+    @property
+    def status(self) -> str:
+        """``converged`` or ``not_converged``."""
+        return "not_converged" if self.problems else "converged"

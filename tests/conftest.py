@@ -1,0 +1,25 @@
+"""What tests of every part share."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Return the folder of real tables beside the checkout; skip where it is absent."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the real tables are not here: {folder.parent.name}/data")
+    return folder
+
+
+@pytest.fixture
+def shared_reference() -> Path:
+    """Return the folder of published numbers beside the checkout; skip where it is absent."""
+    folder = SHARED / "reference"
+    if not folder.is_dir():
+        pytest.skip(f"the published numbers are not here: {folder.parent.name}/reference")
+    return folder
