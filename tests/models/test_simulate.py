@@ -38,6 +38,14 @@ def one_neuron(family, **changes):
     return SimulationSettings(**{**values, **changes})
 
 
+def assert_normal(x, mean, sd):
+    """Check the shape (Kolmogorov), the mean and the sd of independent draws; 1e-5 each."""
+    z = (x - mean) / sd
+    assert stats.kstest(z, stats.norm.cdf).pvalue > P
+    assert abs(z.mean()) < Z / np.sqrt(z.size)
+    assert P / 2 < stats.chi2.cdf(np.sum((z - z.mean()) ** 2), z.size - 1) < 1 - P / 2
+
+
 KNOWN = [
     ("poisson", {}, 0.0),
     ("nb2", {"gain_sd": 0.5}, 0.25),
@@ -84,15 +92,15 @@ def test_mean_and_variance_scale_with_each_trial_s_exposure(family, changes, dis
 
 
 def test_partially_pooled_parameters_are_normal():
-    """θ ~ N(μ, τ²) and δ ~ N(μ_δ, τ_δ²), independent: Kolmogorov and z tests, 1e-5 each."""
+    """θ ~ N(μ, τ²) and δ ~ N(μ_δ, τ_δ²), independent; error rate 1e-5 each."""
     settings = SimulationSettings(
         neurons=20_000, trials=(1, 1), typical_rate=5.0, rate_spread=0.7, gain_sd=0.4,
         dispersion_spread=0.5, seed=5,
     )  # fmt: skip
     made = simulate(settings)
     theta, delta = made.log_rate[:, 0], np.log(made.dispersion)
-    assert stats.kstest(theta, stats.norm(np.log(5), 0.7).cdf).pvalue > P
-    assert stats.kstest(delta, stats.norm(np.log(0.4), 0.5).cdf).pvalue > P
+    assert_normal(theta, np.log(5), 0.7)
+    assert_normal(delta, np.log(0.4), 0.5)
     assert abs(np.corrcoef(theta, delta)[0, 1]) < Z / np.sqrt(20_000)
 
 
@@ -103,15 +111,16 @@ def test_nb1_dispersion_is_root_excess_fano():
     )
     made = simulate(settings)
     delta = np.log(made.fano[:, 0] - 1) / 2
-    assert stats.kstest(delta, stats.norm(np.log(0.8) / 2, 0.4).cdf).pvalue > P
+    assert_normal(delta, np.log(0.8) / 2, 0.4)
 
 
 @pytest.mark.parametrize("family", ["nb2", "nb1"])
 def test_unpooled_parameters_follow_the_fixed_priors(family):
-    """θ ~ N(ln typical rate, 2.5²) and e^δ ~ half-normal(1): Kolmogorov tests, 1e-5 each."""
+    """θ ~ N(ln typical rate, 2.5²) and e^δ ~ half-normal(1); error rate 1e-5 each."""
     made = simulate(SimulationSettings(family, "none", neurons=20_000, trials=(1, 1), seed=7))
-    assert stats.kstest(made.log_rate[:, 0], stats.norm(np.log(10), 2.5).cdf).pvalue > P
+    assert_normal(made.log_rate[:, 0], np.log(10), 2.5)
     assert stats.kstest(made.dispersion, stats.halfnorm.cdf).pvalue > P
+    assert P / 2 < stats.chi2.cdf(np.sum(made.dispersion**2), 20_000) < 1 - P / 2
 
 
 def test_complete_pooling_gives_every_neuron_the_same_values():
@@ -128,9 +137,9 @@ def test_tuning_is_normal_within_neurons():
     )
     made = simulate(settings)
     effects = made.log_rate - made.neuron_log_rate[:, np.newaxis]
-    assert stats.kstest(effects.ravel(), stats.norm(0, 0.6).cdf).pvalue > P
+    assert_normal(effects.ravel(), 0, 0.6)
     assert abs(np.corrcoef(effects[:, 0], effects[:, 1])[0, 1]) < Z / np.sqrt(4_000)
-    assert stats.kstest(made.neuron_log_rate, stats.norm(np.log(10), 1).cdf).pvalue > P
+    assert_normal(made.neuron_log_rate, np.log(10), 1)
 
 
 def test_counts_of_every_condition_follow_its_own_rate():
