@@ -1,0 +1,257 @@
+"""The PyMC model against an independent statement of it, in SciPy and over the raw rows."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from spikepool.data.tally import tally_counts
+from spikepool.models.graph import build_model
+from spikepool.models.parametrization import choose_parametrization
+from spikepool.models.priors import HalfNormal, Normal, Priors
+from spikepool.models.spec import ModelSpec
+
+POOLINGS = ("none", "complete", "partial")
+SPECS = [ModelSpec("poisson", pooling, None) for pooling in POOLINGS] + [
+    ModelSpec(family, rate, dispersion)
+    for family, rate, dispersion in itertools.product(("nb1", "nb2"), POOLINGS, POOLINGS)
+]
+PARTIAL = [spec for spec in SPECS if spec.pooling == "partial"]
+DISPERSION_NAME = {"nb2": "gain_sd", "nb1": "root_excess_fano"}
+
+every_model = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+
+
+class Evaluated:
+    """A model's log density, θ, δ and ln|∂(θ, δ)/∂(what is sampled)| at any point.
+
+    The Jacobian is PyTensor's derivative of θ and δ, not what the model says of it. θ_i depends
+    on its own sampled variable, on δ_i and on hyperparameters; δ_i on its own and on
+    hyperparameters: the determinant is the product of the diagonal.
+    """
+
+    def __init__(self, model, mode="FAST_COMPILE"):
+        import pytensor.tensor as pt
+
+        initial = model.initial_point()
+        self.shapes = {value.name: initial[value.name].shape for value in model.value_vars}
+        sampled = [name for name in ("theta_sampled", "delta_sampled") if name in model.named_vars]
+        outputs = [model[name[:5]] for name in sampled]
+        outputs = model.replace_rvs_by_values(outputs)
+        log_slopes = [
+            pt.log(pt.abs(pt.grad(output.sum(), model.rvs_to_values[model[name]])))
+            for name, output in zip(sampled, outputs, strict=True)
+        ]
+        names = [name[:5] for name in sampled]
+        self._function = model.compile_fn(
+            [model.logp(), *outputs, *log_slopes],
+            inputs=model.value_vars,
+            mode=mode,
+            on_unused_input="ignore",
+        )
+        self._names = ["logp", *names, *(f"{name}_log_slope" for name in names)]
+
+    def random_point(self, rng, m0):
+        """Values of everything sampled, within the bulk of what the table allows."""
+        point = {
+            name: np.asarray(rng.normal(-0.7, 0.4, shape)) for name, shape in self.shapes.items()
+        }
+        if "mu" in point:
+            point["mu"] = np.asarray(rng.normal(m0, 0.7))
+        return point
+
+    def __call__(self, point):
+        """Return the named outputs at `point`."""
+        return dict(zip(self._names, self._function(point), strict=True))
+
+
+def raw_m0(counts):
+    """Mean over neurons of ln((Σy + ½)/Σe), from the rows."""
+    spikes = np.bincount(counts.neuron.codes, counts.count)
+    return np.mean(np.log((spikes + 0.5) / np.bincount(counts.neuron.codes, counts.exposure)))
+
+
+def raw_log_likelihood(spec, counts, theta, delta):
+    """Sum over the rows, one SciPy pmf each."""
+    mean = np.exp(theta[counts.neuron.codes]) * counts.exposure
+    if spec.family == "poisson":
+        return stats.poisson.logpmf(counts.count, mean).sum()
+    alpha = np.exp(2 * delta[counts.neuron.codes])
+    if spec.family == "nb1":
+        alpha = alpha / mean
+    return stats.nbinom.logpmf(counts.count, 1 / alpha, 1 / (1 + alpha * mean)).sum()
+
+
+def log_scale(log_value, prior):
+    """Log density of a logarithm whose exponential has the SciPy `prior`."""
+    return np.sum(prior.logpdf(np.exp(log_value)) + log_value)
+
+
+def independent_joint(spec, counts, point, theta, delta, m0):
+    """Sum of ln p over rows, neurons and hyperparameters; a density of θ and δ themselves.
+
+    Hyperparameters are taken in what is sampled of them; θ and δ may be absent where they are
+    not free.
+    """
+    n = len(counts.neuron.values)
+    total = 0.0
+    if spec.pooling == "complete":
+        theta = np.full(n, point["mu"])
+        total += stats.norm.logpdf(point["mu"], m0, 2.5)
+    elif spec.pooling == "none":
+        total += stats.norm.logpdf(theta, m0, 2.5).sum()
+    else:
+        total += stats.norm.logpdf(point["mu"], m0, 2.5)
+        total += log_scale(point["tau_log__"], stats.halfcauchy())
+        total += stats.norm.logpdf(theta, point["mu"], np.exp(point["tau_log__"])).sum()
+    name = DISPERSION_NAME.get(spec.family)
+    if spec.dispersion_pooling in ("none", "complete"):
+        delta = point[f"{name}_log__"] * np.ones(n)
+        total += log_scale(point[f"{name}_log__"], stats.halfnorm())
+    elif spec.dispersion_pooling == "partial":
+        centre, scale = point[f"typical_{name}_log__"], np.exp(point["tau_delta_log__"])
+        total += log_scale(centre, stats.halfnorm())
+        total += log_scale(point["tau_delta_log__"], stats.halfnorm(scale=0.5))
+        total += stats.norm.logpdf(delta, centre, scale).sum()
+    return total + raw_log_likelihood(spec, counts, theta, delta)
+
+
+def assert_same_density(spec, counts, evaluated, points=5):
+    """Compare with the independent density, times the Jacobian of what is sampled."""
+    rng = np.random.default_rng(7)
+    m0 = raw_m0(counts)
+    for _ in range(points):
+        point = evaluated.random_point(rng, m0)
+        got = evaluated(point)
+        wanted = independent_joint(spec, counts, point, got.get("theta"), got.get("delta"), m0)
+        wanted += sum(np.sum(got[name]) for name in got if name.endswith("log_slope"))
+        assert np.isfinite(wanted)
+        assert abs(got["logp"] - wanted) <= 1e-8 * max(1, abs(wanted))
+
+
+@every_model
+def test_log_density_is_likelihood_of_the_rows_times_priors(mixed_counts, spec):
+    """Raw rows, priors and Jacobians in SciPy: the same to 1e-8 at random points."""
+    model = build_model(spec, tally_counts(mixed_counts))
+    assert_same_density(spec, mixed_counts, Evaluated(model))
+
+
+@pytest.mark.parametrize("spec", PARTIAL, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("kind", ["centered", "noncentered", "between"])
+def test_the_posterior_does_not_depend_on_the_parametrisation(mixed_counts, spec, kind):
+    """The joint density of θ, δ and the hyperparameters is one, however they are sampled.
+
+    `between` takes another weight for every neuron.
+    """
+    tally = tally_counts(mixed_counts)
+    if kind == "between":
+        chosen = choose_parametrization(spec, tally)
+        weights = np.array([0.0, 1.0, 0.3, 0.77, 0.5])
+        chosen = dataclasses.replace(chosen, rate=weights, dispersion=weights[::-1])
+    else:
+        chosen = choose_parametrization(spec, tally, kind)
+    evaluated = Evaluated(build_model(spec, tally, parametrization=chosen))
+    assert_same_density(spec, mixed_counts, evaluated)
+
+
+@pytest.mark.parametrize("family", ["poisson", "nb2", "nb1"])
+def test_compiled_as_it_is_sampled(mixed_counts, family):
+    """PyTensor's rewrites, on in its default mode, do not change the density."""
+    spec = ModelSpec(family, "partial", None if family == "poisson" else "partial")
+    model = build_model(spec, tally_counts(mixed_counts))
+    assert_same_density(spec, mixed_counts, Evaluated(model, mode=None))
+
+
+@pytest.mark.parametrize("family", ["nb2", "nb1"])
+@pytest.mark.parametrize("log_dispersion", [-18.0, -8.0, -1.0, 1.5])
+def test_gradient(mixed_counts, family, log_dispersion):
+    """The gradient that the sampler follows is that of the density, down to the Poisson limit.
+
+    Central differences with steps of 1e-4 are good to about 1e-6 of the largest component.
+    """
+    spec = ModelSpec(family, "complete", "complete")
+    model = build_model(spec, tally_counts(mixed_counts))
+    log_density = model.compile_logp(mode="FAST_COMPILE")
+    gradient = model.compile_dlogp(mode="FAST_COMPILE")
+    point = {"mu": np.array(1.3), f"{DISPERSION_NAME[family]}_log__": np.array(log_dispersion)}
+    numerical = []
+    for value in model.value_vars:
+        step = {value.name: np.array(1e-4)}
+        high = point | {value.name: point[value.name] + step[value.name]}
+        low = point | {value.name: point[value.name] - step[value.name]}
+        numerical.append((log_density(high) - log_density(low)) / 2e-4)
+    got = gradient(point)
+    assert got == pytest.approx(numerical, rel=1e-6, abs=1e-5 + 1e-7 * np.abs(got).max())
+
+
+@every_model
+def test_units_of_exposure_move_the_log_rates_and_nothing_else(mixed_counts, spec):
+    """Exposures times c: the same density where every log rate is less by ln c."""
+    c = 60.0
+    tally = tally_counts(mixed_counts)
+    rescaled = tally_counts(dataclasses.replace(mixed_counts, exposure=mixed_counts.exposure * c))
+    chosen = choose_parametrization(spec, tally)
+    again = choose_parametrization(spec, rescaled)
+    np.testing.assert_allclose(again.rate, chosen.rate, rtol=1e-9)
+    np.testing.assert_allclose(again.dispersion, chosen.dispersion, rtol=1e-9)
+    one = Evaluated(build_model(spec, tally, parametrization=chosen))
+    other = Evaluated(build_model(spec, rescaled, parametrization=chosen))
+    rng = np.random.default_rng(12)
+    for _ in range(3):
+        point = one.random_point(rng, raw_m0(mixed_counts))
+        shifted = dict(point)
+        if "mu" in point:
+            shifted["mu"] = point["mu"] - np.log(c)
+        if spec.pooling == "partial":  # x ~ N(w μ, τ^w)
+            shifted["theta_sampled"] = point["theta_sampled"] - chosen.rate * np.log(c)
+        before, after = one(point), other(shifted)
+        assert after["logp"] == pytest.approx(before["logp"], rel=1e-9)
+        if "theta" in before:
+            np.testing.assert_allclose(after["theta"], before["theta"] - np.log(c), rtol=1e-9)
+        if "delta" in before:
+            np.testing.assert_array_equal(after["delta"], before["delta"])
+
+
+@every_model
+def test_variables_are_named_by_neuron(mixed_counts, spec):
+    """θ, δ and the unpooled dispersions carry the neurons' names."""
+    tally = tally_counts(mixed_counts)
+    model = build_model(spec, tally)
+    assert model.coords["neuron"] == tally.neurons
+    per_neuron = set()
+    if spec.pooling != "complete":
+        per_neuron.add("theta")
+    if spec.dispersion_pooling in ("none", "partial"):
+        per_neuron.add("delta")
+    if spec.dispersion_pooling == "none":
+        per_neuron.add(DISPERSION_NAME[spec.family])
+    assert per_neuron <= set(model.named_vars_to_dims)
+    assert all(model.named_vars_to_dims[name] == ("neuron",) for name in per_neuron)
+    shared = {"partial": {"mu", "tau"}, "complete": {"mu"}, "none": set()}[spec.pooling]
+    if spec.dispersion_pooling == "partial":
+        shared |= {"mu_delta", "tau_delta"}
+    assert shared <= set(model.named_vars)
+
+
+def test_priors_can_be_given(mixed_counts):
+    """Other hyperpriors change the density by the difference of their own."""
+    spec = ModelSpec("nb2", "partial", "partial")
+    tally = tally_counts(mixed_counts)
+    chosen = choose_parametrization(spec, tally)
+    priors = Priors(Normal(0.0, 1.5), HalfNormal(2.0), HalfNormal(0.3), HalfNormal(0.2))
+    default = Evaluated(build_model(spec, tally, parametrization=chosen))
+    given = Evaluated(build_model(spec, tally, priors, chosen))
+    m0 = raw_m0(mixed_counts)
+    point = default.random_point(np.random.default_rng(1), m0)
+    change = stats.norm.logpdf(point["mu"], 0, 1.5) - stats.norm.logpdf(point["mu"], m0, 2.5)
+    for name, before, after in [
+        ("tau", stats.halfcauchy(), stats.halfnorm(scale=2)),
+        ("typical_gain_sd", stats.halfnorm(), stats.halfnorm(scale=0.3)),
+        ("tau_delta", stats.halfnorm(scale=0.5), stats.halfnorm(scale=0.2)),
+    ]:
+        value = np.exp(point[f"{name}_log__"])
+        change += after.logpdf(value) - before.logpdf(value)
+    before, after = default(point)["logp"], given(point)["logp"]
+    assert after - before == pytest.approx(change, abs=1e-8 * abs(before))
