@@ -1,0 +1,175 @@
+"""A small run built by hand: every number is made up, nothing is sampled."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spikepool.data.spike_counts import Labels, NeuronColumn, Notice, Source, SpikeCounts
+from spikepool.data.tally import tally_counts
+from spikepool.diagnostics.convergence import Convergence
+from spikepool.diagnostics.overdispersion import Overdispersion
+from spikepool.models.priors import default_priors
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
+from spikepool.posterior.mixing import ParameterDiagnostics
+from spikepool.posterior.results import (
+    DispersionEstimates,
+    NeuronEstimates,
+    PopulationParameter,
+    PredictiveBand,
+    PredictiveCheck,
+    Summary,
+)
+from spikepool.report.run_results import FittedModel, RunResults
+
+IDS = ("007", "7", "NA", 'a,"b"\nc\r', "=cmd|'/c calc'!A1", "-1")
+TRIALS = (6, 5, 4, 3, 1, 5)
+COUNTS = (
+    (3, 5, 1, 0, 2, 8), (0, 0, 0, 0, 0), (1, 0, 1, 0), (9, 2, 4), (7,), (4, 4, 4, 4, 4),
+)  # fmt: skip
+N = len(IDS)
+CHAINS, DRAWS = 4, 25
+PARTIAL = ModelSpec("nb2", "partial", "partial")
+SPECS = (
+    ModelSpec("poisson", "partial", None),
+    ModelSpec("nb2", "none", "none"),
+    ModelSpec("nb2", "complete", "complete"),
+    PARTIAL,
+)
+
+
+def spike_counts():
+    """Six neurons of awkward names; the second is silent, the fifth has one trial."""
+    codes = np.repeat(np.arange(N), TRIALS)
+    group_codes = (codes % 2).astype(np.int64)
+    return SpikeCounts(
+        neuron=Labels("neuron", IDS, codes),
+        count=np.concatenate([np.array(y, dtype=np.int64) for y in COUNTS]),
+        exposure=np.full(len(codes), 0.5),
+        exposure_known=True,
+        group=Labels("area", ("V1", "V2"), group_codes),
+        neuron_columns=(
+            NeuronColumn("depth", ("100", "0.50", None, "NA", "-7", "=1+1")),
+            NeuronColumn("flags", ("x",) * N),
+        ),
+        unmodelled=("animal",),
+        sources=(Source("counts.csv", 120, "ab" * 32),),
+        recognised=(("neuron", "neuron"), ("count", "n_spikes")),
+        notices=(Notice("repeated-rows", "2 repeated rows left out"),),
+    )
+
+
+def around(centre):
+    """Summary about given means."""
+    centre = np.asarray(centre, dtype=float)
+    return Summary(centre, centre * 0.99, centre * 0.1 + 0.01, centre * 0.8, centre * 1.25)
+
+
+def dispersion_estimates():
+    """Gains and Fano factors of a negative-binomial model."""
+    gain = np.linspace(0.2, 0.7, N)
+    sources = ("data", "prior", "mixed", "data", "prior", "mixed")
+    return DispersionEstimates(
+        around(gain), around(1 + gain), np.linspace(0.1, 0.9, N), around(np.log(gain)), sources
+    )
+
+
+def fitted(spec, tally):
+    """One model's made-up results."""
+    rng = np.random.default_rng(len(spec.name))
+    rate = (tally.spike_count + 0.5) / (tally.total_exposure + 0.1)
+    weight = np.zeros(N) if spec.pooling == "complete" else np.linspace(0.6, 0.99, N)
+    nb = spec.family != "poisson"
+    realised = weight.copy()
+    realised[1] = np.nan
+    estimates = NeuronEstimates(
+        spec, IDS, "spikes/s", tally.n_trials, tally.total_exposure, tally.spike_count,
+        tally.spike_count / tally.total_exposure, around(rate), around(np.log(rate)),
+        around(weight), realised, weight, dispersion_estimates() if nb else None,
+    )  # fmt: skip
+    names = {"none": (), "complete": ("mu",), "partial": ("mu", "tau")}[spec.pooling]
+    if nb and spec.pooling == "partial":
+        names = (*names, "mu_delta", "tau_delta")
+    hyperparameters = {name: rng.normal(size=(CHAINS, DRAWS)) for name in names}
+    words = {"mu": "typical_rate", "tau": "rate_spread_fold", "mu_delta": "typical_gain_sd"}
+    reported = (*names, *(words[name] for name in names if name in words))
+    draws = PosteriorDraws(
+        spec=spec,
+        engine="nuts",
+        neurons=IDS,
+        population=hyperparameters,
+        theta=rng.normal(size=(CHAINS, DRAWS, N)),
+        delta=rng.normal(size=(CHAINS, DRAWS, N)) if nb else None,
+        parametrization=None,  # no report shows it
+        sampler=sampler_statistics(),
+    )
+    return FittedModel(
+        spec=spec,
+        engine="nuts",
+        estimates=estimates,
+        population=tuple(
+            PopulationParameter("all", name, 1.5, 0.1, 1.4, 1.2, 1.8, 900.0, 800.0, 1.002)
+            for name in reported
+        ),
+        hyperparameters=hyperparameters,
+        convergence=converged(spec, names),
+        draws=draws,
+    )
+
+
+def sampler_statistics(divergences=0):
+    """Return what a sampler says of a good run."""
+    return SamplerStatistics(divergences, np.array([0.9, 0.8, 0.95, 1.0]), 12_345, 1.25, 2.5)
+
+
+def converged(spec, names):
+    """Mixing within every limit."""
+    mixing = [ParameterDiagnostics(n, ("",), *np.array([[1.001], [900], [800]])) for n in names]
+    if spec.pooling != "complete":
+        theta = np.full(N, 1.003), np.full(N, 700.0), np.full(N, 650.0)
+        mixing.append(ParameterDiagnostics("theta", IDS, *theta))
+    return Convergence(spec, "nuts", tuple(mixing), sampler_statistics(), ())
+
+
+def overdispersion(tally):
+    """Made-up tests; undefined for the silent neuron and for that of one trial."""
+    known = np.array([1, np.nan, 1, 1, np.nan, 1])
+    upper = 3.0 * known
+    upper[2] = np.inf
+    verdict = np.array(["over", "undecided", "poisson", "undecided", "undecided", "under"])
+    return Overdispersion(
+        tally.n_trials, tally.spike_count / tally.n_trials,
+        np.array([2.5, np.nan, 1.0, 1.6, np.nan, 0.0]), 0.5 * known, upper, 0.2 * known,
+        2.2 * known, 5.0 * known, 0.01 * known, 0.9 * known, 0.02 * known, 0.95 * known, verdict,
+    )  # fmt: skip
+
+
+def make_results(**changes):
+    """Build the whole run, with fields of `RunResults` changed."""
+    counts = spike_counts()
+    tally = tally_counts(counts)
+    band = PredictiveBand(*(np.zeros(2) for _ in range(6)))
+    results = RunResults(
+        counts=counts,
+        tally=tally,
+        priors=default_priors(tally),
+        overdispersion=overdispersion(tally),
+        models=tuple(fitted(spec, tally) for spec in SPECS),
+        primary=PARTIAL,
+        predictive=PredictiveCheck(band, band),
+        notices=counts.notices,
+    )
+    return replace(results, **changes)
+
+
+@pytest.fixture
+def make_run():
+    """Build the small run, with fields changed."""
+    return make_results
+
+
+@pytest.fixture
+def run():
+    """Return the small run."""
+    return make_results()

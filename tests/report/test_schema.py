@@ -1,0 +1,73 @@
+"""The columns that every table promises."""
+
+import subprocess
+import sys
+
+import pytest
+
+from spikepool.diagnostics.overdispersion import FORMULAS, Overdispersion
+from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
+
+CONTRACT = {
+    "estimates": (
+        "neuron level group condition family pooling dispersion_pooling engine is_primary n_trials "
+        "exposure spike_count rate_unit rate_raw rate_mean rate_median rate_sd rate_lower "
+        "rate_upper log_rate_mean log_rate_sd own_weight_mean own_weight_lower own_weight_upper "
+        "realised_weight mse_ratio gain_sd_median gain_sd_lower gain_sd_upper fano_model_median "
+        "fano_model_lower fano_model_upper dispersion_source flags"
+    ),
+    "population": (
+        "family pooling dispersion_pooling engine group parameter mean sd median lower upper "
+        "ess_bulk ess_tail r_hat"
+    ),
+    "overdispersion": (
+        "neuron group n_trials mean_count fano_raw fano_lower fano_upper poisson_lower "
+        "poisson_upper dispersion_index pvalue_over pvalue_under qvalue_over qvalue_under "
+        "fano_model_median fano_model_lower fano_model_upper prob_fano_above verdict"
+    ),
+}
+
+
+@pytest.mark.parametrize("table", CONTRACT)
+def test_columns_and_their_order_are_the_published_ones(table):
+    """The names on the design page, in its order."""
+    assert [column.name for column in table_schemas()[table]] == CONTRACT[table].split()
+
+
+def test_neurons_are_estimates_with_other_poolings_beside():
+    """The table to publish adds the rates without and with complete pooling."""
+    schemas = table_schemas()
+    assert schemas["neurons"][: len(schemas["estimates"])] == schemas["estimates"]
+    added = schemas["neurons"][len(schemas["estimates"]) :]
+    assert [column.name for column in added] == ["rate_mean_none", "rate_mean_complete"]
+
+
+def test_every_column_is_described_once():
+    """Each table has unique names and each column a sentence."""
+    for columns in table_schemas().values():
+        names = [column.name for column in columns]
+        assert len(set(names)) == len(names)
+        assert all(column.description.endswith(".") for column in columns)
+
+
+def test_formulas_stand_in_the_descriptions():
+    """What the diagnostics compute is what the schema says."""
+    described = {c.name: c.description for c in table_schemas()["overdispersion"]}
+    assert set(FORMULAS) == set(Overdispersion.__dataclass_fields__)
+    assert all(formula in described[name] for name, formula in FORMULAS.items())
+
+
+def test_flags_are_single_words():
+    """Flags are joined by a space, so none may hold one."""
+    assert not any(" " in flag for flag in FLAGS)
+    assert tuple(table_schemas()) == TABLE_NAMES
+
+
+def test_importing_the_schema_is_light():
+    """`spikepool schema` must not wait for SciPy, pandas or Arrow to load."""
+    code = (
+        "import sys, spikepool.report.schema; "
+        "print(sorted({'scipy', 'pandas', 'pyarrow', 'pymc'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,180 @@
+"""Tables say what the results say, under the names of the schema."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.mixing import ParameterDiagnostics
+from spikepool.report.schema import FLAGS, table_schemas
+from spikepool.report.tables import make_tables
+
+
+@pytest.fixture
+def tables(run):
+    """Return every table of the small run."""
+    return make_tables(run)
+
+
+def column(table, name):
+    """Return a column as a list."""
+    return table.column(name).to_pylist()
+
+
+def test_columns_are_those_of_the_schema_in_order(tables):
+    """The input's own columns come last, and only in the tables of neurons."""
+    for name, columns in table_schemas().items():
+        carried = ["depth", "input_flags"] if name in {"estimates", "neurons"} else []
+        assert tables[name].column_names == [c.name for c in columns] + carried
+
+
+def test_fields_carry_description_and_unit(tables):
+    """A Parquet reader finds what a column means, with the unit that holds here."""
+    for name, columns in table_schemas().items():
+        for described in columns:
+            found = tables[name].schema.field(described.name).metadata
+            assert found[b"description"].decode() == described.description
+    units = {f.name: f.metadata[b"unit"].decode() for f in tables["estimates"].schema}
+    assert units["rate_mean"] == "spikes/s"
+    assert units["log_rate_mean"] == "ln(spikes/s)"
+    assert units["exposure"] == "s"
+
+
+def test_estimates_have_every_model_and_neuron(run, tables):
+    """Models in the order fitted, neurons within; values where they belong."""
+    estimates = tables["estimates"]
+    n = run.tally.n_neurons
+    assert column(estimates, "neuron") == list(run.tally.neurons) * len(run.models)
+    for i, model in enumerate(run.models):
+        rows = estimates.slice(i * n, n)
+        assert set(column(rows, "pooling")) == {model.spec.pooling}
+        np.testing.assert_array_equal(column(rows, "rate_mean"), model.estimates.rate.mean)
+        np.testing.assert_array_equal(column(rows, "rate_upper"), model.estimates.rate.upper)
+        assert column(rows, "is_primary") == [model.spec == run.primary] * n
+    assert set(column(estimates, "level")) == {"neuron"}
+    assert set(column(estimates, "condition")) == {None}
+    assert column(estimates, "group")[:4] == ["V1", "V2", "V1", "V2"]
+
+
+def test_neurons_show_raw_beside_every_pooling(run, tables):
+    """The primary model's rows, with the rates of the same family under other poolings."""
+    neurons = tables["neurons"]
+    means = {model.spec.name: model.estimates.rate.mean for model in run.models}
+    np.testing.assert_array_equal(column(neurons, "rate_mean"), means["nb2-partial"])
+    np.testing.assert_array_equal(column(neurons, "rate_mean_none"), means["nb2-none"])
+    np.testing.assert_array_equal(column(neurons, "rate_mean_complete"), means["nb2-complete"])
+
+
+def test_a_pooling_that_was_not_fitted_is_empty(run, make_run):
+    """With Poisson as primary there is no unpooled Poisson here."""
+    poisson = ModelSpec("poisson", "partial", None)
+    tables = make_tables(make_run(primary=poisson))
+    assert set(column(tables["neurons"], "rate_mean_none")) == {None}
+    assert set(column(tables["neurons"], "gain_sd_median")) == {None}
+    assert set(column(tables["overdispersion"], "prob_fano_above")) == {None}
+
+
+def test_carried_columns_keep_text_and_gaps(tables):
+    """Text as written; a name that a result has gets a prefix."""
+    depth = ["100", "0.50", None, "NA", "-7", "=1+1"]
+    assert column(tables["neurons"], "depth") == depth
+    assert column(tables["estimates"], "depth") == depth * 4
+    assert column(tables["neurons"], "input_flags") == ["x"] * 6
+
+
+def test_flags_of_the_primary_model(tables):
+    """One silent neuron, one of a single trial, one too regular."""
+    assert column(tables["neurons"], "flags") == [
+        "",
+        "silent no_count_above_1 dispersion_from_prior",
+        "few_trials no_count_above_1",
+        "few_trials",
+        "one_trial few_trials dispersion_from_prior",
+        "underdispersed",
+    ]
+
+
+def test_flags_follow_the_model(tables):
+    """Poisson has no gain to flag; a shared dispersion is flagged for every neuron."""
+    flags = column(tables["estimates"], "flags")
+    assert flags[1] == "silent"
+    assert all("shared_dispersion" in each for each in flags[12:18])
+    assert {word for each in flags for word in each.split()} == set(FLAGS)
+
+
+def test_nan_is_null_and_infinity_stays(tables):
+    """An undefined number is an empty cell; no upper bound is infinity."""
+    measured = tables["overdispersion"]
+    assert column(measured, "fano_raw") == [2.5, None, 1.0, 1.6, None, 0.0]
+    assert column(measured, "fano_upper")[2] == np.inf
+    assert column(tables["neurons"], "realised_weight")[1] is None
+    for table in tables.values():
+        for values in table.columns:
+            assert not any(isinstance(v, float) and np.isnan(v) for v in values.to_pylist())
+
+
+def test_without_groups_the_group_is_empty(run, make_run):
+    """No column was given, so none is invented."""
+    counts = replace(run.counts, group=None)
+    tables = make_tables(make_run(counts=counts))
+    assert set(column(tables["neurons"], "group")) == {None}
+    assert set(column(tables["overdispersion"], "group")) == {None}
+
+
+def test_population_is_one_row_per_parameter(run, tables):
+    """Hyperparameters and the same in words, for each model that has them."""
+    rows = [(m.spec.pooling, p.parameter) for m in run.models for p in m.population]
+    population = tables["population"]
+    assert (
+        list(zip(column(population, "pooling"), column(population, "parameter"), strict=True))
+        == rows
+    )
+    assert set(column(population, "median")) == {1.4}
+
+
+def with_mixing(run, mixing, **sampler):
+    """Change the first model's diagnostics."""
+    first = run.models[0]
+    convergence = replace(
+        first.convergence,
+        parameters=(mixing,),
+        sampler=replace(first.convergence.sampler, **sampler),
+    )
+    return replace(run, models=(replace(first, convergence=convergence), *run.models[1:]))
+
+
+@pytest.mark.parametrize(
+    ("r_hat", "ess_bulk", "ess_tail", "passed"),
+    [
+        (1.01, 400, 400, True),
+        (1.0101, 400, 400, False),
+        (1.0, 399, 400, False),
+        (1.0, 400, 399, False),
+        (np.nan, 400, 400, False),
+        (1.0, np.nan, 400, False),
+        (1.0, 400, np.nan, False),
+    ],
+)
+def test_a_parameter_passes_within_every_limit(run, r_hat, ess_bulk, ess_tail, passed):
+    """R-hat at most 1.01 and 100 effective draws for each of four chains; NaN fails."""
+    mixing = ParameterDiagnostics("mu", ("",), *np.array([[r_hat], [ess_bulk], [ess_tail]]))
+    diagnostics = make_tables(with_mixing(run, mixing))["diagnostics"]
+    assert column(diagnostics, "parameter")[:2] == ["sampler", "mu"]
+    assert column(diagnostics, "neuron")[1] is None
+    assert column(diagnostics, "passed")[1] is passed
+
+
+@pytest.mark.parametrize(
+    ("divergences", "bfmi", "passed"),
+    [(0, 0.3, True), (1, 0.9, False), (0, 0.29, False), (0, np.nan, False)],
+)
+def test_the_sampler_passes_without_divergences_and_with_energy(run, divergences, bfmi, passed):
+    """The sampler's row has the least BFMI of its chains."""
+    mixing = ParameterDiagnostics("theta", run.tally.neurons, *np.ones((3, 6)))
+    changed = with_mixing(run, mixing, divergences=divergences, bfmi=np.array([0.9, bfmi]))
+    row = make_tables(changed)["diagnostics"].slice(0, 2).to_pylist()
+    assert (row[0]["parameter"], row[0]["divergences"]) == ("sampler", divergences)
+    assert row[0]["passed"] is passed
+    assert row[0]["bfmi"] == (None if np.isnan(bfmi) else bfmi)
+    assert (row[1]["neuron"], row[1]["divergences"]) == ("007", None)
