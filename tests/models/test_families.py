@@ -289,24 +289,3 @@ def test_poisson_neither_sees_nor_needs_a_dispersion(build_tally):
         family.log_likelihood(theta, np.array([delta]), statistics) for delta in (-5.0, 2.0)
     )
     assert first == second
-
-
-@every_family
-@pytest.mark.parametrize("delta", [-12.0, -3.0, 0.0, 1.5])
-@pytest.mark.parametrize("u", [-4.0, 0.0, 1.5])
-def test_rate_of_silence(log_pmf, name, delta, u):
-    """A trial at θ(u) is silent with the probability exp(−e^u e) of a Poisson trial at u.
-
-    The slope is checked by a central difference, which is good to about 1e-8 here.
-    """
-    family = FAMILIES[name]
-    exposure = np.array([EXPOSURE])
-
-    def at(value):
-        return family.theta_of_silence(np.array([value]), np.array([delta]), exposure, np)
-
-    theta, log_slope = at(u)
-    log_silence = log_pmf(name, 0, np.exp(theta) * EXPOSURE, np.exp(delta))
-    assert log_silence == pytest.approx(-np.exp([u]) * EXPOSURE, rel=1e-10)
-    slope = (at(u + 1e-5)[0] - at(u - 1e-5)[0]) / 2e-5
-    assert np.exp(log_slope) == pytest.approx(slope, rel=1e-7)

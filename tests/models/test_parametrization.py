@@ -55,9 +55,3 @@ def test_more_data_means_more_centring(build_tally):
     for spec in SPECS[:2]:
         rate = choose_parametrization(spec, build_tally(counts)).rate
         assert (rate[1::2] >= rate[::2]).all()
-
-
-def test_silence_is_for_families_with_dispersion(build_tally):
-    """Poisson neurons are always sampled by their rate."""
-    chosen = choose_parametrization(SPECS[0], build_tally(TABLES["mixed"]))
-    assert not chosen.by_silence.any()
