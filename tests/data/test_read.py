@@ -2,7 +2,6 @@
 
 import gzip
 import re
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,6 @@ from spikepool.config import InputOptions
 from spikepool.data.read import read_counts
 from spikepool.data.tally import tally_counts
 from spikepool.errors import BadDataError, SpikepoolError, UsageError
-
-SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 def long_table(*rows):
@@ -308,22 +305,18 @@ def test_gzip_members_are_all_read(read):
 
 
 @pytest.mark.parametrize("name", ["cooper_v1v2_uncorr_only", "cooper_v1v2_disparity"])
-def test_real_parquet(name):
+def test_real_parquet(shared_data, name):
     """The tables of Cooper's group are read whole."""
-    path = SHARED / f"{name}.parquet"
-    if not path.exists():
-        pytest.skip("../shared/data is not there")
+    path = shared_data / f"{name}.parquet"
     counts = read_counts(InputOptions(tables=(str(path),)))
     assert len(counts.neuron.values) == {"uncorr_only": 1446, "disparity": 1575}[name[12:]]
     assert counts.exposure_known
     assert [column.name for column in counts.neuron_columns] == ["area", "animal", "exptype"]
 
 
-def test_real_csv_and_parquet_agree():
+def test_real_csv_and_parquet_agree(shared_data):
     """One table gives one tally in both formats."""
-    paths = [SHARED / f"cooper_v1v2_uncorr_only.{suffix}" for suffix in ("csv", "parquet")]
-    if not all(path.exists() for path in paths):
-        pytest.skip("../shared/data is not there")
+    paths = [shared_data / f"cooper_v1v2_uncorr_only.{suffix}" for suffix in ("csv", "parquet")]
     first, second = (tally_counts(read_counts(InputOptions(tables=(str(p),)))) for p in paths)
     for name in ("neuron", "condition", "exposure", "count", "weight"):
         assert getattr(first, name).tolist() == getattr(second, name).tolist()

@@ -2,8 +2,6 @@
 
 import csv
 import dataclasses
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +10,6 @@ from scipy import stats
 from spikepool.diagnostics.fano import fano_interval
 from spikepool.diagnostics.overdispersion import FORMULAS, Overdispersion, measure_overdispersion
 from spikepool.diagnostics.pearson import tabulate_pearson
-
-SHARED = Path(os.environ.get("SPIKEPOOL_SHARED_DATA", "/work/shared/data"))
-RETINA = SHARED / "kramer_retina_50ms.csv"
 
 
 def measure(tally, ddof=1, seed=0):
@@ -50,15 +45,14 @@ def test_exposure_in_other_units_changes_nothing(build_tally):
         np.testing.assert_array_equal(getattr(seconds, field.name), getattr(milli, field.name))
 
 
-@pytest.mark.skipif(not RETINA.is_file(), reason=f"{RETINA} is not here")
-def test_kramer_and_eden_retina(build_tally):
+def test_kramer_and_eden_retina(build_tally, shared_data):
     """Low and high light: the book's Fano factors (variance over n) and over n − 1.
 
     Its 95 % Poisson interval for 599 bins, (0.890, 1.116), is the gamma approximation, the same
     for every mean count. Given the total, at 1.2 and 1.6 spikes per bin, X² is a little more
     skewed: 60,000 multinomial tables gave (0.892, 1.117) and (0.890, 1.118), to 0.001.
     """
-    with RETINA.open(newline="") as file:
+    with (shared_data / "kramer_retina_50ms.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     counts = [[int(r["count"]) for r in rows if r["condition"] == c] for c in ("Low", "High")]
     tally = build_tally(counts, names=["low", "high"])
