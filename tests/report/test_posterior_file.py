@@ -57,7 +57,12 @@ def test_says_which_model_and_version(run, read):
     assert tree.attrs["model"] == "poisson-partial"
     assert tree.attrs["spikepool_version"] == __version__
     assert tree["posterior"].attrs["rate_unit"] == "spikes/s"
-    assert "created_at" not in tree.attrs
+
+
+def test_the_same_draws_give_the_same_bytes(run):
+    """No time of making is kept."""
+    one, two = (posterior_bytes(run.primary_model, full=True) for _ in range(2))
+    assert one == two
 
 
 def test_arviz_summarises_it(run, read):
