@@ -1,82 +1,150 @@
 """The run's configuration: typed, validated, and the only home of the defaults.
 
 Each stage of the pipeline is handed its own section. A section is a frozen pydantic model, so
-that an unknown key or a wrong type in a configuration file is an error that names the key.
+that an unknown key or a wrong type in a configuration file is an error that names the key. The
+text under a field is its ``--help``; the field's name is the option's (``fano_ddof`` is
+``--fano-ddof``).
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 type Name = Annotated[str, Field(min_length=1)]
+
+
+def _split_at_commas(value: object) -> object:
+    """Let one text hold several values: ``parquet,csv``."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, Iterable):
+        return value
+    parts: list[object] = []
+    for text in texts:
+        parts += [part.strip() for part in text.split(",")] if isinstance(text, str) else [text]
+    return tuple(part for part in parts if part != "")
+
+
+def _without_none(value: object) -> object:
+    """Let ``none`` stand for no value at all."""
+    values = _split_at_commas(value)
+    return () if values == ("none",) else values
+
+
+def _by_first_names(value: object) -> object:
+    """Let ``negbin`` stand for ``nb2``."""
+    values = _split_at_commas(value)
+    if not isinstance(values, tuple):
+        return values
+    return tuple("nb2" if each == "negbin" else each for each in values)
+
+
+type Names = Annotated[tuple[Name, ...], BeforeValidator(_split_at_commas)]
+type Families = Annotated[
+    tuple[Literal["poisson", "nb2", "nb1"], ...], BeforeValidator(_by_first_names)
+]
+type Poolings = Annotated[
+    tuple[Literal["none", "complete", "partial"], ...], BeforeValidator(_split_at_commas)
+]
+type TableFormats = Annotated[
+    tuple[Literal["parquet", "csv"], ...],
+    Field(min_length=1),
+    BeforeValidator(_split_at_commas),
+]
+type PlotFormats = Annotated[
+    tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(_without_none)
+]
 
 
 class Section(BaseModel):
     """A frozen part of the configuration that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class InputOptions(Section):
     """What to read and how: the `[input]` section."""
 
     tables: tuple[str, ...] = ()
-    """Files, globs, partitioned folders, or ``-`` for standard input."""
-    neuron: tuple[Name, ...] = ()
-    """Columns that together name a neuron; empty: recognised by name."""
+    """Tables of spike counts: CSV, TSV (or .gz of both) or Parquet; files, globs, partitioned
+    folders, or - for standard input."""
+    neuron: Names = ()
+    """Column of neuron ids; several (session,probe,unit) name a neuron together. [recognised]"""
     trial: Name | None = None
+    """Column of trial numbers. [recognised]"""
     count: Name | None = None
+    """Column of spike counts. [recognised]"""
     exposure: Name | None = None
+    """Column of the time counted in each trial. [recognised]"""
     exposure_unit: Literal["s", "ms"] = "s"
+    """Unit of the exposure column."""
     exposure_round: Annotated[float, Field(gt=0)] | None = None
-    """Round exposures to this many seconds."""
+    """Round exposures to this many seconds: jittered durations then share cells of the tally."""
     duration: Annotated[float, Field(gt=0)] | None = None
-    """Seconds per trial, the same for all; instead of `exposure`."""
-    condition: tuple[Name, ...] = ()
-    group: tuple[Name, ...] = ()
+    """Seconds counted in every trial, instead of an exposure column."""
+    condition: Names = ()
+    """Column(s) of stimulus conditions; Fano factors and tests are computed within them."""
+    group: Names = ()
+    """Column(s) of groups of neurons, such as area or animal."""
     layout: Literal["auto", "long", "wide"] = "auto"
+    """long: a row per neuron and trial; wide: a row per trial, a column per neuron."""
     wide_columns: Name = "*"
-    """Glob pattern of the neuron columns of a wide table."""
+    """Pattern of the neuron columns of a wide table, such as 'unit*'."""
     where: str | None = None
-    """Row selection, such as ``quality == 'good'``."""
+    """Rows to keep, such as "quality == 'good' and depth > 200"."""
     same_neurons: bool = False
     """The same id in two files is the same neuron."""
     fill_zeros: bool = False
-    """Complete neuron × trial with zero counts."""
+    """Complete neuron × trial with counts of zero (tables made by counting spikes)."""
     missing: Literal["error", "drop"] = "error"
-    """What an empty count means."""
+    """What to do with an empty count."""
     strict: bool = False
-    """Refuse counts written with a decimal point or exponent (``3.0``, ``1e3``)."""
+    """Refuse counts written with a decimal point or exponent (3.0, 1e3)."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """Character between the cells of a text table."""
     comment: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    """Character that begins a comment line."""
     encoding: str = "utf-8"
+    """Text encoding of CSV and TSV."""
 
 
 class ModelOptions(Section):
     """Which models to fit: the `[model]` section."""
 
-    family: tuple[Literal["poisson", "nb2", "negbin", "nb1"], ...] = ()
-    """Empty: Poisson and NB2 (NB dropped where no neuron has two trials)."""
-    pooling: tuple[Literal["none", "complete", "partial"], ...] = ("none", "complete", "partial")
+    family: Families = ()
+    """poisson, nb2 (alias negbin: gain noise) or nb1 (constant Fano factor).
+    [default: poisson,nb2]"""
+    pooling: Poolings = ()
+    """none, complete or partial. [default: all three]"""
     dispersion_pooling: Literal["none", "complete", "partial"] | None = None
-    """None: follows the rate's pooling."""
+    """Pooling of the dispersions. [default: as the rates]"""
     primary: str | None = None
-    """The primary model, as family:pooling[:dispersion_pooling]; None: NB2 partial if fitted."""
+    """Model of the table neurons, as family:pooling[:dispersion-pooling]. [default: nb2:partial]"""
     allow_unidentified: bool = False
+    """Fit even what the design cannot tell; the results say so."""
 
 
 class EngineOptions(Section):
     """How to compute the posterior: the `[engine]` section."""
 
     engine: Literal["auto", "nuts"] = "auto"
+    """auto chooses; nuts samples the joint posterior of all parameters."""
     sampler: Literal["nutpie", "pymc"] = "nutpie"
+    """Implementation of NUTS."""
     parametrization: Literal["auto", "centered", "noncentered"] = "auto"
-    draws: Annotated[int, Field(ge=4)] = 1000
+    """auto chooses for each neuron from its data."""
+    draws: Annotated[int, Field(ge=4)] = 2000
+    """Draws per chain, after tuning."""
     tune: Annotated[int, Field(ge=1)] = 1000
+    """Tuning steps per chain."""
     chains: Annotated[int, Field(ge=1)] = 4
+    """Independent chains; R-hat compares them."""
     cores: Annotated[int, Field(ge=1)] | None = None
-    target_accept: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    """Chains run at once. [default: all cores granted]"""
+    target_accept: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Acceptance rate that tuning aims at; raise it when there are divergences."""
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    """Seed of every random number."""
 
 
 class ReportOptions(Section):
@@ -85,20 +153,28 @@ class ReportOptions(Section):
     interval: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Mass of the equal-tailed posterior intervals."""
     fano_threshold: Annotated[float, Field(ge=1)] = 1.1
+    """Threshold of P(Fano factor > threshold)."""
     fano_ddof: Literal[0, 1] = 1
+    """Raw Fano factors divide by n (0) or n − 1 (1)."""
     fdr: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    tables: tuple[Literal["parquet", "csv"], ...] = ("parquet", "csv")
+    """False discovery rate of the verdicts on dispersion."""
+    tables: TableFormats = ("parquet", "csv")
+    """Formats of the tables: parquet, csv."""
     csv_safe: bool = False
-    """Prefix CSV cells that a spreadsheet would run as a formula with an apostrophe."""
-    plots: tuple[Literal["png", "svg", "pdf"], ...] = ("png",)
+    """Put an apostrophe before CSV cells that a spreadsheet would run as a formula."""
+    plots: PlotFormats = ("png",)
+    """Formats of the plots: png, svg, pdf, or none."""
     posterior: Literal["none", "population", "full"] = "population"
+    """Draws to keep in posterior/*.nc: hyperparameters, or every parameter."""
 
 
 class RunOptions(Section):
     """How the run behaves: the `[run]` section."""
 
     if_exists: Literal["fail", "skip", "replace"] = "fail"
+    """What to do when the output is there; skip: nothing, if it is this very run, complete."""
     on_nonconvergence: Literal["fail", "warn"] = "fail"
+    """fail: exit 3 (results are written and marked); warn: exit 0."""
 
 
 class RunConfig(Section):

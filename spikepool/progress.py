@@ -15,6 +15,10 @@ class Progress(ABC):
     def advance(self, done: int, total: int, detail: str = "") -> None:
         """Report that `done` of `total` steps of the current stage are finished."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Leave the terminal as it was; nothing more will be reported."""
+
 
 class Silent(Progress):
     """Says nothing; the default of the library."""
@@ -25,4 +29,8 @@ class Silent(Progress):
 
     @override
     def advance(self, done: int, total: int, detail: str = "") -> None:
+        return
+
+    @override
+    def close(self) -> None:
         return

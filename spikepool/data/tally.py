@@ -4,7 +4,7 @@ Trials of a neuron are exchangeable given its parameters, so every likelihood an
 dispersion statistic of spikepool is a function of the tally alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,6 +72,22 @@ class Tally:
     def total_exposure(self) -> FloatArray:
         """Exposure of each neuron over all its trials; shape (N,)."""
         return self.per_neuron(self.exposure * self.weight)
+
+    def of_neurons(self, chosen: slice) -> "Tally":
+        """Return the tally of a run of neurons."""
+        start, stop, _ = chosen.indices(self.n_neurons)
+        first, last = np.searchsorted(self.neuron, [start, stop])
+        cells = slice(int(first), int(last))
+        return replace(
+            self,
+            neurons=self.neurons[start:stop],
+            neuron=self.neuron[cells] - start,
+            condition=self.condition[cells],
+            exposure=self.exposure[cells],
+            count=self.count[cells],
+            weight=self.weight[cells],
+            group=self.group[start:stop],
+        )
 
 
 def tally_counts(counts: SpikeCounts) -> Tally:

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spikepool.data.spike_counts import FloatArray
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
+from spikepool.posterior.mixing import ParameterDiagnostics, measure_mixing
 
 MOST_R_HAT = 1.01
 """Limit of R̂ (Vehtari et al. 2021)."""
@@ -24,27 +23,6 @@ LEAST_ESS_PER_CHAIN = 100
 """Limit of the effective sample size, bulk and tail, for each chain run (the same source)."""
 LEAST_BFMI = 0.3
 """Limit of the Bayesian fraction of missing information (Betancourt 2016)."""
-
-
-@dataclass(frozen=True)
-class ParameterDiagnostics:
-    """Mixing of one quantity, or of one per neuron.
-
-    Attributes
-    ----------
-    parameter : str
-        Name in the model: ``mu``, ``theta``, ``delta`` ...
-    neurons : tuple of str
-        The neuron of each entry; ``("",)`` for a hyperparameter.
-    r_hat, ess_bulk, ess_tail : ndarray, shape (len(neurons),)
-        NaN for a quantity that does not vary.
-    """
-
-    parameter: str
-    neurons: tuple[str, ...]
-    r_hat: FloatArray
-    ess_bulk: FloatArray
-    ess_tail: FloatArray
 
 
 @dataclass(frozen=True)
@@ -96,28 +74,11 @@ def check_convergence(draws: PosteriorDraws) -> Convergence:
 def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
     """Diagnose hyperparameters, then what each neuron has of its own."""
     for name, values in draws.population.items():
-        yield _mixing(name, ("",), values[:, :, np.newaxis])
+        yield measure_mixing(name, ("",), values[:, :, np.newaxis])
     if draws.spec.pooling != "complete":
-        yield _mixing("theta", draws.neurons, draws.theta)
+        yield measure_mixing("theta", draws.neurons, draws.theta)
     if draws.delta is not None and draws.spec.dispersion_pooling != "complete":
-        yield _mixing("delta", draws.neurons, draws.delta)
-
-
-def _mixing(
-    name: str, neurons: tuple[str, ...], values: NDArray[np.float64]
-) -> ParameterDiagnostics:
-    """R̂ and effective sizes of draws of shape (chains, draws, entries)."""
-    from arviz_stats.base import array_stats
-
-    axes = {"chain_axis": 0, "draw_axis": 1}
-    tails = (0.05, 0.95)
-    return ParameterDiagnostics(
-        parameter=name,
-        neurons=neurons,
-        r_hat=np.asarray(array_stats.rhat(values, **axes)),
-        ess_bulk=np.asarray(array_stats.ess(values, method="bulk", **axes)),
-        ess_tail=np.asarray(array_stats.ess(values, method="tail", prob=tails, **axes)),
-    )
+        yield measure_mixing("delta", draws.neurons, draws.delta)
 
 
 def _sampler_problems(sampler: SamplerStatistics) -> Iterator[str]:

@@ -5,7 +5,7 @@ model is added elsewhere.
 """
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.diagnostics.dispersion_tests import run_dispersion_tests
 from spikepool.diagnostics.fano import fano_interval
-from spikepool.diagnostics.pearson import PearsonTable, tabulate_pearson
+from spikepool.diagnostics.pearson import fano_divisor, tabulate_pearson
 
 type Verdict = Literal["over", "poisson", "under", "undecided"]
 
@@ -123,7 +123,7 @@ def measure_overdispersion(
     table = tabulate_pearson(tally)
     tests = run_dispersion_tests(tally, interval=interval, seed=seed)
     lower, upper = fano_interval(table, interval)
-    divisor = _fano_divisor(table, ddof)
+    divisor = fano_divisor(table, ddof)
     qvalue_over, qvalue_under = _qvalues(tests.pvalue_over), _qvalues(tests.pvalue_under)
     return Overdispersion(
         n_trials=tally.n_trials,
@@ -140,12 +140,6 @@ def measure_overdispersion(
         qvalue_under=qvalue_under,
         verdict=_verdicts(qvalue_over <= fdr, qvalue_under <= fdr, lower, upper),
     )
-
-
-def _fano_divisor(table: PearsonTable, ddof: int) -> FloatArray:
-    """Σ_c (n_c − ddof) over informative conditions; NaN where there is none."""
-    divisor = table.per_neuron(table.trials - ddof)
-    return cast("FloatArray", np.where(table.defined, divisor, np.nan))
 
 
 def _qvalues(pvalues: FloatArray) -> FloatArray:

@@ -121,6 +121,17 @@ def _entry_starts(tally: Tally) -> IntArray:
     return np.flatnonzero(changes).astype(np.int64)
 
 
+def fano_per_neuron(table: PearsonTable, ddof: int) -> FloatArray:
+    """Raw Fano factor X² / Σ_c (n_c − ddof); NaN without an informative condition; shape (N,)."""
+    return table.per_neuron(table.x2) / fano_divisor(table, ddof)
+
+
+def fano_divisor(table: PearsonTable, ddof: int) -> FloatArray:
+    """Σ_c (n_c − ddof) over informative conditions; NaN where there is none; shape (N,)."""
+    divisor = table.per_neuron(table.trials - ddof)
+    return cast("FloatArray", np.where(table.defined, divisor, np.nan))
+
+
 def polya_mean_variance(table: PearsonTable, beta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and variance of X² given S when counts come from a Pólya urn.
 

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from spikepool.config import EngineOptions
 from spikepool.data.tally import Tally
+from spikepool.engines.cores import granted_cores
 from spikepool.errors import SpikepoolError
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import build_model
 from spikepool.models.parametrization import Parametrization, choose_parametrization
+from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
 from spikepool.progress import Progress
@@ -31,7 +33,7 @@ class _Sampled:
 
 
 def sample_posterior(
-    spec: ModelSpec, tally: Tally, options: EngineOptions, cores: int, progress: Progress
+    spec: ModelSpec, tally: Tally, priors: Priors, options: EngineOptions, progress: Progress
 ) -> PosteriorDraws:
     """Draw from the joint posterior of `spec` given `tally`.
 
@@ -39,9 +41,9 @@ def sample_posterior(
     ----------
     spec : ModelSpec
     tally : Tally
+    priors : Priors
     options : EngineOptions
-    cores : int
-        Chains to run at once; the draws do not depend on it.
+        The draws do not depend on `cores`.
     progress : Progress
 
     Returns
@@ -53,11 +55,11 @@ def sample_posterior(
     SpikepoolError
         The sampler returned fewer draws than were asked for.
     """
-    parametrization = choose_parametrization(tally, options.parametrization)
-    model = build_model(spec, tally, parametrization=parametrization)
+    parametrization = choose_parametrization(spec, tally, options.parametrization)
+    model = build_model(spec, tally, priors, parametrization)
     names = _reported_variables(spec)
     run = _sample_nutpie if options.sampler == "nutpie" else _sample_pymc
-    sampled = run(model, names, options, model_seed(options.seed, spec), cores, progress)
+    sampled = run(model, names, options, model_seed(options.seed, spec), progress)
     _refuse_incomplete(sampled, options)
     return _assemble(spec, tally, parametrization, sampled)
 
@@ -89,7 +91,6 @@ def _sample_nutpie(
     names: list[str],
     options: EngineOptions,
     seed: int,
-    cores: int,
     progress: Progress,
 ) -> _Sampled:
     import nutpie
@@ -104,7 +105,7 @@ def _sample_nutpie(
         draws=options.draws,
         tune=options.tune,
         chains=options.chains,
-        cores=min(cores, options.chains),
+        cores=min(granted_cores(options.cores), options.chains),
         target_accept=options.target_accept,
         seed=seed,
         save_warmup=False,
@@ -162,7 +163,6 @@ def _sample_pymc(
     names: list[str],
     options: EngineOptions,
     seed: int,
-    cores: int,
     progress: Progress,
 ) -> _Sampled:
     import pymc as pm
@@ -181,7 +181,7 @@ def _sample_pymc(
         draws=options.draws,
         tune=options.tune,
         chains=options.chains,
-        cores=min(cores, options.chains),
+        cores=min(granted_cores(options.cores), options.chains),
         target_accept=options.target_accept,
         random_seed=seed,
         model=model,

@@ -7,8 +7,6 @@ Names in the model: ``mu``, ``tau``, ``theta`` (log rate, per neuron), ``mu_delt
 
 from typing import Any
 
-import numpy as np
-
 from spikepool.data.tally import Tally
 from spikepool.models.families import FAMILIES, CountFamily
 from spikepool.models.parametrization import Parametrization, choose_parametrization
@@ -43,7 +41,7 @@ def build_model(
     import pytensor.tensor as pt
 
     priors = priors or default_priors(tally)
-    centring = parametrization or choose_parametrization(tally, "auto")
+    centring = parametrization or choose_parametrization(spec, tally)
     family = FAMILIES[spec.family]
     statistics = family.statistics(tally)
     with pm.Model(coords={"neuron": list(tally.neurons)}) as model:
@@ -70,12 +68,15 @@ def _log_rate(spec: ModelSpec, tally: Tally, priors: Priors, centring: Parametri
     mu = priors.mu.variable("mu")
     if spec.pooling == "complete":
         return pt.full((tally.n_neurons,), mu)
-    tau = priors.tau.variable("tau")
-    return _partially_pooled("theta", mu, tau, centring.rate)
+    return _partially_pooled("theta", mu, priors.tau.variable("tau"), centring.rate)
 
 
 def _log_dispersion(
-    spec: ModelSpec, family: CountFamily, tally: Tally, priors: Priors, centring: Parametrization
+    spec: ModelSpec,
+    family: CountFamily,
+    tally: Tally,
+    priors: Priors,
+    centring: Parametrization,
 ) -> Any:
     """Place the population model of the log dispersions; returns δ, shape (N,)."""
     import pymc as pm
@@ -97,7 +98,6 @@ def _partially_pooled(name: str, centre: Any, scale: Any, weight: Any) -> Any:
     """N(centre, scale²) for every neuron, centred by `weight`; shape (N,)."""
     import pymc as pm
 
-    weight = np.clip(weight, 0.0, 1.0)
     sampled = pm.Normal(f"{name}_sampled", weight * centre, scale**weight, dims="neuron")
     value = centre + scale ** (1 - weight) * (sampled - weight * centre)
     return pm.Deterministic(name, value, dims="neuron")

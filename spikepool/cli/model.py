@@ -1,0 +1,62 @@
+"""`spikepool model`: the models of a fit, in words or as a graph."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from spikepool.cli.environment import prepare_environment
+from spikepool.cli.options import Settings, options_from_config
+
+if TYPE_CHECKING:
+    from spikepool.config import RunConfig
+    from spikepool.data.tally import Tally
+
+
+@options_from_config("input", "model")
+def model_command(
+    settings: Settings,
+    style: Annotated[
+        Literal["text", "graphviz"],
+        typer.Option("--format", help="text, or the source of a Graphviz drawing."),
+    ] = "text",
+) -> None:
+    """Print the models that a fit of the tables would use: likelihood, populations, priors.
+
+    Without a table the centre of the rates' prior, which a table gives, is written m0.
+
+    Example: spikepool model counts.csv --family nb2 --pooling partial --format graphviz
+    """
+    prepare_environment()
+    from spikepool.config_file import resolve_config
+    from spikepool.models.describe import describe_model
+    from spikepool.models.plan import plan_models
+    from spikepool.models.priors import default_priors
+
+    config = resolve_config({}, settings)
+    tally = _tally(config)
+    specs = plan_models(config.model, tally).specs
+    if style == "text":
+        priors, centre = default_priors(tally), "" if config.input.tables else "m0"
+        print("\n\n".join(describe_model(spec, priors, centre=centre) for spec in specs))
+        return
+    import pymc as pm
+
+    from spikepool.models.graph import build_model
+
+    for spec in specs:
+        print(pm.model_to_graphviz(build_model(spec, tally)).source)
+
+
+def _tally(config: "RunConfig") -> "Tally":
+    """Return the tables' tally, or that of two silent neurons where there is no table."""
+    import numpy as np
+
+    from spikepool.data.read import read_counts
+    from spikepool.data.spike_counts import Labels, SpikeCounts
+    from spikepool.data.tally import tally_counts
+
+    if config.input.tables:
+        return tally_counts(read_counts(config.input))
+    neuron = Labels("neuron", ("a", "b"), np.array([0, 0, 1, 1]))
+    zeros = np.zeros(4, dtype=np.int64)
+    return tally_counts(SpikeCounts(neuron, zeros, np.ones(4), exposure_known=False))

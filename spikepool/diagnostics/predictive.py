@@ -1,0 +1,114 @@
+"""Posterior predictive checks: whether data simulated from the fitted model look like the data."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.data.tally import Tally
+from spikepool.diagnostics.pearson import fano_per_neuron, tabulate_pearson
+from spikepool.models.families import FAMILIES
+from spikepool.posterior.draws import PosteriorDraws
+from spikepool.posterior.results import PredictiveBand, PredictiveCheck
+
+REPLICATES = 200
+"""Simulated data sets, fewer where the table is very large."""
+_MOST_COUNTS = 40_000_000
+_MOST_COUNT_BINS = 80
+_FANO_BINS = 30
+
+
+def check_predictive(
+    draws: PosteriorDraws, tally: Tally, *, interval: float, ddof: int, seed: int
+) -> PredictiveCheck:
+    """Compare histograms of counts and of raw Fano factors with those of replicated data.
+
+    Each replicate has the trials, exposures and conditions of the data, and the rates and
+    dispersions of one posterior draw.
+
+    Parameters
+    ----------
+    draws : PosteriorDraws
+    tally : Tally
+    interval : float
+        Mass of the predictive band.
+    ddof : {0, 1}
+        Of the raw Fano factor.
+    seed : int
+
+    Returns
+    -------
+    PredictiveCheck
+    """
+    trials = _trial_by_trial(tally)
+    observed = trials.count
+    fano = fano_per_neuron(tabulate_pearson(trials), ddof)
+    count_edges, fano_edges = _count_edges(observed), _fano_edges(fano)
+    counts, fanos = [], []
+    for count in _replicates(draws, trials, np.random.default_rng([seed, 1])):
+        replicate = fano_per_neuron(tabulate_pearson(replace(trials, count=count)), ddof)
+        counts.append(_histogram(count, count_edges))
+        fanos.append(_histogram(replicate, fano_edges))
+    return PredictiveCheck(
+        count=_band(count_edges, _histogram(observed, count_edges), np.array(counts), interval),
+        fano=_band(fano_edges, _histogram(fano, fano_edges), np.array(fanos), interval),
+    )
+
+
+def _trial_by_trial(tally: Tally) -> Tally:
+    """Return the same tally with a cell for every trial, all weights 1."""
+    repeat = tally.weight
+    return replace(
+        tally,
+        neuron=np.repeat(tally.neuron, repeat),
+        condition=np.repeat(tally.condition, repeat),
+        exposure=np.repeat(tally.exposure, repeat),
+        count=np.repeat(tally.count, repeat),
+        weight=np.ones(int(repeat.sum()), dtype=np.int64),
+    )
+
+
+def _replicates(
+    draws: PosteriorDraws, trials: Tally, rng: np.random.Generator
+) -> Iterator[IntArray]:
+    """Yield the counts of each replicate, one draw apart from the next; shape (trials,)."""
+    family = FAMILIES[draws.spec.family]
+    theta, delta = draws.flat_theta, draws.flat_delta
+    number = int(np.clip(_MOST_COUNTS // len(trials.count), 20, REPLICATES))
+    for draw in np.linspace(0, len(theta) - 1, min(number, len(theta))).astype(int):
+        mean = np.exp(theta[draw, trials.neuron]) * trials.exposure
+        dispersion = np.zeros(1) if delta is None else np.exp(delta[draw])[trials.neuron]
+        yield family.sample(mean, dispersion, rng)
+
+
+def _count_edges(count: IntArray) -> FloatArray:
+    """Bins of whole counts, one count wide where that makes few of them."""
+    top = int(count.max()) + 1
+    width = -(-top // _MOST_COUNT_BINS)
+    return np.arange(0, top + width, width, dtype=np.float64) - 0.5
+
+
+def _fano_edges(fano: FloatArray) -> FloatArray:
+    known = fano[np.isfinite(fano)]
+    if not known.size:
+        return np.array([0.0, 1.0])
+    top = max(2.0, float(np.quantile(known, 0.99)) * 1.2)
+    return np.linspace(0.0, top, _FANO_BINS + 1)
+
+
+def _histogram(values: NDArray[np.float64] | IntArray, edges: FloatArray) -> FloatArray:
+    """Frequencies; what lies above the last edge is counted in the last bin."""
+    known = values[np.isfinite(values)]
+    within = np.minimum(known, (edges[-2] + edges[-1]) / 2)
+    return cast("FloatArray", np.histogram(within, edges)[0].astype(np.float64))
+
+
+def _band(
+    edges: FloatArray, observed: FloatArray, replicates: FloatArray, interval: float
+) -> PredictiveBand:
+    tail = (1 - interval) / 2
+    lower, expected, upper = np.quantile(replicates, [tail, 0.5, 1 - tail], axis=0)
+    return PredictiveBand(edges[:-1], edges[1:], observed, expected, lower, upper)

@@ -1,0 +1,188 @@
+"""Which models to fit: what was asked for, less what the design cannot tell."""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import get_args
+
+from spikepool.config import ModelOptions
+from spikepool.data.spike_counts import Notice
+from spikepool.data.tally import Tally
+from spikepool.errors import NotIdentifiableError, UsageError
+from spikepool.models.spec import Family, ModelSpec, Pooling
+
+FEW_NEURONS = 5
+_DEFAULT_FAMILIES: tuple[Family, ...] = ("poisson", "nb2")
+_DEFAULT_POOLINGS: tuple[Pooling, ...] = ("none", "complete", "partial")
+_FAMILIES_BY_PREFERENCE: tuple[Family, ...] = ("nb2", "nb1", "poisson")
+_POOLINGS_BY_PREFERENCE: tuple[Pooling, ...] = ("partial", "none", "complete")
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """The models of a run.
+
+    Attributes
+    ----------
+    specs : tuple of ModelSpec
+    primary : ModelSpec
+        The one whose numbers stand in ``neurons``.
+    notices : tuple of Notice
+        What was left out, and what the fit does not model.
+    """
+
+    specs: tuple[ModelSpec, ...]
+    primary: ModelSpec
+    notices: tuple[Notice, ...]
+
+
+def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
+    """Choose the models to fit.
+
+    Parameters
+    ----------
+    options : ModelOptions
+    tally : Tally
+
+    Returns
+    -------
+    ModelPlan
+
+    Raises
+    ------
+    NotIdentifiableError
+        If a model asked for by name cannot be told from this design.
+    UsageError
+        If the options exclude each other.
+    """
+    notices: list[Notice] = []
+    families = _families(options, tally, notices)
+    poolings = _poolings(options, tally, notices)
+    specs = tuple(
+        dict.fromkeys(
+            _spec(family, pooling, options) for family, pooling in product(families, poolings)
+        )
+    )
+    _check_dispersion_pooling(options, specs, tally)
+    _note_what_is_not_modelled(tally, notices)
+    if 1 < tally.n_neurons < FEW_NEURONS and "partial" in poolings:
+        text = f"{tally.n_neurons} neurons say little about τ, the spread between neurons"
+        notices.append(Notice("few-neurons", text))
+    return ModelPlan(specs, _primary(options, specs), tuple(notices))
+
+
+def _spec(family: Family, pooling: Pooling, options: ModelOptions) -> ModelSpec:
+    if family == "poisson":
+        return ModelSpec(family, pooling, None)
+    return ModelSpec(family, pooling, options.dispersion_pooling or pooling)
+
+
+def _families(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tuple[Family, ...]:
+    """Leave out NB, or refuse it, where no neuron has two trials."""
+    asked: tuple[Family, ...] = options.family or _DEFAULT_FAMILIES
+    repeated = int(tally.n_trials.max()) >= 2
+    if repeated or asked == ("poisson",):
+        return asked
+    if not options.family:
+        text = (
+            "no neuron has two trials, so nothing tells noise from differences between neurons: "
+            "only Poisson models are fitted"
+        )
+        notices.append(Notice("nb-left-out", text))
+        return ("poisson",)
+    _refuse(
+        options,
+        notices,
+        "a negative-binomial model needs repeated trials, and no neuron has two: overdispersion "
+        "and differences between neurons cannot be told apart",
+        "fit --family poisson, or give a table with a row per trial",
+    )
+    return asked
+
+
+def _poolings(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tuple[Pooling, ...]:
+    """Leave out partial pooling, or refuse it, of a single neuron."""
+    asked: tuple[Pooling, ...] = options.pooling or _DEFAULT_POOLINGS
+    if tally.n_neurons > 1 or "partial" not in asked:
+        return asked
+    if not options.pooling:
+        text = "one neuron is no population: partial pooling is left out"
+        notices.append(Notice("partial-left-out", text))
+        return tuple(pooling for pooling in asked if pooling != "partial")
+    _refuse(
+        options,
+        notices,
+        "partial pooling needs a population, and the table has one neuron: τ, the spread between "
+        "neurons, cannot be told",
+        "fit --pooling none",
+    )
+    return asked
+
+
+def _check_dispersion_pooling(
+    options: ModelOptions, specs: tuple[ModelSpec, ...], tally: Tally
+) -> None:
+    if options.dispersion_pooling is None:
+        return
+    if all(spec.family == "poisson" for spec in specs):
+        raise UsageError(
+            "--dispersion-pooling: Poisson counts have no dispersion to pool",
+            "add --family nb2 or nb1",
+        )
+    if options.dispersion_pooling == "partial" and tally.n_neurons == 1:
+        _refuse(
+            options,
+            [],
+            "--dispersion-pooling partial needs a population, and the table has one neuron",
+            "give --dispersion-pooling none",
+        )
+
+
+def _refuse(options: ModelOptions, notices: list[Notice], message: str, hint: str) -> None:
+    if not options.allow_unidentified:
+        raise NotIdentifiableError(message, f"{hint} (or --allow-unidentified)")
+    notices.append(Notice("not-identified", f"not to be trusted: {message}"))
+
+
+def _note_what_is_not_modelled(tally: Tally, notices: list[Notice]) -> None:
+    if len(tally.conditions) > 1:
+        text = (
+            f"{len(tally.conditions):,} conditions are fitted as if they were repeats, so that "
+            "tuning counts as overdispersion in the models; raw Fano factors and tests are within "
+            "condition. To look at one condition: --where"
+        )
+        notices.append(Notice("conditions-merged", text))
+    if len(tally.groups) > 1:
+        text = f"{len(tally.groups):,} groups are fitted as one population"
+        notices.append(Notice("groups-merged", text))
+
+
+def _primary(options: ModelOptions, specs: tuple[ModelSpec, ...]) -> ModelSpec:
+    if options.primary is not None:
+        return _named_primary(options.primary, specs)
+
+    def preference(spec: ModelSpec) -> tuple[int, int]:
+        return (
+            _POOLINGS_BY_PREFERENCE.index(spec.pooling),
+            _FAMILIES_BY_PREFERENCE.index(spec.family),
+        )
+
+    return min(specs, key=preference)
+
+
+def _named_primary(primary: str, specs: tuple[ModelSpec, ...]) -> ModelSpec:
+    """Find the model called ``family:pooling[:dispersion-pooling]``."""
+    parts = primary.replace("negbin", "nb2").split(":")
+    known = (get_args(Family.__value__), get_args(Pooling.__value__), get_args(Pooling.__value__))
+    well_formed = 2 <= len(parts) <= 3 and all(
+        part in names for part, names in zip(parts, known, strict=False)
+    )
+    if not well_formed:
+        raise UsageError(
+            f"--primary: {primary!r} names no model", "write it as family:pooling, nb2:partial"
+        )
+    for spec in specs:
+        described = (spec.family, spec.pooling, str(spec.dispersion_pooling))
+        if described[: len(parts)] == tuple(parts):
+            return spec
+    fitted = ", ".join(f"{spec.family}:{spec.pooling}" for spec in specs)
+    raise UsageError(f"--primary {primary} is not among the models fitted: {fitted}")

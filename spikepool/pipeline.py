@@ -1,0 +1,219 @@
+"""The whole flow on one page: from a table to an output directory."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from spikepool.config import RunConfig
+from spikepool.config_file import config_text
+from spikepool.data.read import read_counts
+from spikepool.data.spike_counts import Notice, SpikeCounts
+from spikepool.data.tally import Tally, tally_counts
+from spikepool.diagnostics.convergence import check_convergence
+from spikepool.diagnostics.overdispersion import measure_overdispersion
+from spikepool.diagnostics.predictive import check_predictive
+from spikepool.engines.dispatch import compute_posterior
+from spikepool.models.plan import ModelPlan, plan_models
+from spikepool.models.priors import Priors, default_priors
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.population import summarise_population
+from spikepool.posterior.summaries import SummaryOptions, summarise_neurons
+from spikepool.progress import Progress, Silent
+from spikepool.report.log import log_text
+from spikepool.report.manifest import make_manifest
+from spikepool.report.pictures import render_pictures
+from spikepool.report.posterior_file import render_posteriors
+from spikepool.report.run_results import FittedModel, RunResults
+from spikepool.report.summary import summarise_run
+from spikepool.report.table_files import render_tables
+from spikepool.report.tables import make_tables
+from spikepool.report.writer import already_done, open_output, write_output
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A table that was read, and the models that would be fitted to it.
+
+    Attributes
+    ----------
+    config : RunConfig
+    counts : SpikeCounts
+    tally : Tally
+    models : ModelPlan
+    """
+
+    config: RunConfig
+    counts: SpikeCounts
+    tally: Tally
+    models: ModelPlan
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Of reading and of planning."""
+        return (*self.counts.notices, *self.models.notices)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plan as JSON: sizes, columns, notices, models and configuration."""
+        return {
+            "neurons": self.tally.n_neurons,
+            "trials": int(self.tally.n_trials.sum()),
+            "cells": len(self.tally.count),
+            "rate_unit": self.tally.rate_unit,
+            "recognised": [{"role": role, "column": name} for role, name in self.counts.recognised],
+            "notices": [{"code": each.code, "message": each.message} for each in self.notices],
+            "models": [spec.name for spec in self.models.specs],
+            "primary": self.models.primary.name,
+            "config": self.config.model_dump(mode="json", exclude_none=True),
+        }
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run leaves to say.
+
+    Attributes
+    ----------
+    folder : Path
+    summary : dict
+        The content of ``summary.json``.
+    problems : tuple of str
+        Failed checks; empty when the run converged.
+    was_there : bool
+        Whether the results were there already, and nothing was done.
+    """
+
+    folder: Path
+    summary: dict[str, JsonValue]
+    problems: tuple[str, ...]
+    was_there: bool = False
+
+
+def plan_run(config: RunConfig) -> RunPlan:
+    """Read the tables and choose the models; nothing is fitted or written."""
+    counts = read_counts(config.input)
+    tally = tally_counts(counts)
+    return RunPlan(config, counts, tally, plan_models(config.model, tally))
+
+
+def run(config: RunConfig, output: Path, progress: Progress | None = None) -> RunOutcome:
+    """Fit the models of `config` and write the output directory.
+
+    Parameters
+    ----------
+    config : RunConfig
+    output : Path
+    progress : Progress, optional
+        Default: silent.
+
+    Returns
+    -------
+    RunOutcome
+
+    Raises
+    ------
+    SpikepoolError
+        Of the kind that says what went wrong; nothing is written then.
+    """
+    progress = progress or Silent()
+    started, clock = datetime.now(UTC), time.perf_counter()
+    target = open_output(output, config.run.if_exists)
+    progress.stage("reading")
+    plan = plan_run(config)
+    if already_done(target, config, plan.counts.sources):
+        return _found(output)
+    results = fit_models(plan, progress)
+    summary = summarise_run(results, config, time.perf_counter() - clock)
+    progress.stage("writing")
+    write_output(
+        target,
+        _contents(results, config, summary, started),
+        lambda files: make_manifest(
+            results, config, started=started, finished=datetime.now(UTC), files=files
+        ),
+    )
+    return RunOutcome(output, summary, results.problems)
+
+
+def fit_models(plan: RunPlan, progress: Progress) -> RunResults:
+    """Fit every planned model and check what it says.
+
+    Parameters
+    ----------
+    plan : RunPlan
+    progress : Progress
+
+    Returns
+    -------
+    RunResults
+    """
+    config, tally = plan.config, plan.tally
+    report, seed = config.report, config.engine.seed
+    progress.stage("testing dispersion")
+    overdispersion = measure_overdispersion(
+        tally, interval=report.interval, ddof=report.fano_ddof, fdr=report.fdr, seed=seed
+    )
+    priors = default_priors(tally)
+    models = tuple(_fitted(spec, plan, priors, progress) for spec in plan.models.specs)
+    primary = next(model for model in models if model.spec == plan.models.primary)
+    assert primary.draws is not None  # noqa: S101 - kept by _fitted
+    progress.stage("predicting")
+    predictive = check_predictive(
+        primary.draws, tally, interval=report.interval, ddof=report.fano_ddof, seed=seed
+    )
+    return RunResults(
+        counts=plan.counts,
+        tally=tally,
+        priors=priors,
+        overdispersion=overdispersion,
+        models=models,
+        primary=plan.models.primary,
+        predictive=predictive,
+        notices=plan.notices,
+    )
+
+
+def _fitted(spec: ModelSpec, plan: RunPlan, priors: Priors, progress: Progress) -> FittedModel:
+    """Fit one model; the draws are kept only where they are needed again."""
+    config = plan.config
+    progress.stage(f"fitting {spec.label}")
+    draws = compute_posterior(spec, plan.tally, priors, config.engine, progress)
+    options = SummaryOptions(config.report.interval, config.report.fano_threshold)
+    keep = spec == plan.models.primary or config.report.posterior == "full"
+    return FittedModel(
+        spec=spec,
+        engine=draws.engine,
+        estimates=summarise_neurons(draws, plan.tally, priors, options),
+        population=summarise_population(draws, config.report.interval),
+        hyperparameters=draws.population,
+        convergence=check_convergence(draws),
+        draws=draws if keep else None,
+    )
+
+
+def _contents(
+    results: RunResults, config: RunConfig, summary: dict[str, JsonValue], started: datetime
+) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of the output directory."""
+    report = config.report
+    tables = render_tables(make_tables(results), report.tables, csv_safe=report.csv_safe)
+    yield from tables.items()
+    yield from render_posteriors(results.models, report.posterior)
+    if report.plots:
+        from spikepool.report.plots.style import PlotStyle
+
+        yield from render_pictures(results, report.interval, report.plots, PlotStyle())
+    yield "summary.json", (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode()
+    yield "config.toml", config_text(config).encode()
+    yield "run.log", log_text(summary, started).encode()
+
+
+def _found(output: Path) -> RunOutcome:
+    """Tell of results that were there."""
+    summary = json.loads((output / "summary.json").read_bytes())
+    return RunOutcome(output, summary, tuple(summary["problems"]), was_there=True)

@@ -1,0 +1,195 @@
+"""From joint draws to what is reported: rates, own weights, dispersions and hyperparameters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.data.tally import Tally
+from spikepool.models.families import FAMILIES
+from spikepool.models.priors import RATE_SD, Priors
+from spikepool.posterior.draws import PosteriorDraws
+from spikepool.posterior.results import (
+    DispersionEstimates,
+    DispersionSource,
+    NeuronEstimates,
+    Summary,
+)
+from spikepool.posterior.shrinkage import conditional_variance, fitted_on
+
+SD_OF_LOG_HALF_NORMAL = np.pi / np.sqrt(8)
+"""Sd of ln|Z|, Z standard normal: the prior sd of δ where it has no population."""
+_VALUES_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True)
+class SummaryOptions:
+    """How posteriors are summarised.
+
+    Attributes
+    ----------
+    interval : float
+        Mass of the equal-tailed intervals.
+    fano_threshold : float
+        Threshold of P(Fano > threshold | y).
+    """
+
+    interval: float
+    fano_threshold: float
+
+
+@dataclass(frozen=True)
+class _Population:
+    """Level 2 as drawn: centre, scale and hyperparameters of a neuron-level parameter."""
+
+    centre: FloatArray
+    scale: FloatArray
+    hyperparameters: tuple[FloatArray, ...]
+
+
+def summarise_neurons(
+    draws: PosteriorDraws, tally: Tally, priors: Priors, options: SummaryOptions
+) -> NeuronEstimates:
+    """Summarise every neuron's posterior.
+
+    Parameters
+    ----------
+    draws : PosteriorDraws
+    tally : Tally
+    priors : Priors
+        The priors of the fit.
+    options : SummaryOptions
+
+    Returns
+    -------
+    NeuronEstimates
+    """
+    theta = draws.flat_theta
+    weight = _own_weights(draws, tally, priors, options)
+    return NeuronEstimates(
+        spec=draws.spec,
+        neurons=tally.neurons,
+        rate_unit=tally.rate_unit,
+        n_trials=tally.n_trials,
+        exposure=tally.total_exposure,
+        spike_count=tally.spike_count,
+        rate_raw=tally.spike_count / tally.total_exposure,
+        rate=summarise(np.exp(theta), options.interval),
+        log_rate=summarise(theta, options.interval),
+        own_weight=weight.kappa,
+        realised_weight=weight.realised,
+        mse_ratio=weight.mse_ratio,
+        dispersion=_dispersion(draws, tally, options),
+    )
+
+
+def summarise(values: NDArray[np.float64], interval: float) -> Summary:
+    """Mean, median, sd and equal-tailed interval over the first axis; shape (draws, N)."""
+    tail = (1 - interval) / 2
+    lower, median, upper = np.quantile(values, [tail, 0.5, 1 - tail], axis=0)
+    return Summary(values.mean(axis=0), median, values.std(axis=0, ddof=1), lower, upper)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    kappa: Summary
+    realised: FloatArray
+    mse_ratio: FloatArray
+
+
+def _own_weights(
+    draws: PosteriorDraws, tally: Tally, priors: Priors, options: SummaryOptions
+) -> _Weights:
+    """κ, realised weight and MSE ratio of every neuron (see `design/models.md`)."""
+    n = tally.n_neurons
+    if draws.spec.pooling == "complete":
+        zero = np.zeros(n)
+        return _Weights(Summary(zero, zero, zero, zero, zero), zero, zero)
+    population = _rate_population(draws, priors)
+    parts = [
+        _own_weights_of(draws, tally, population, neurons, options.interval)
+        for neurons in _chunks(n, len(draws.flat_theta))
+    ]
+    kappas = (part.kappa for part in parts)
+    columns = zip(*((k.mean, k.median, k.sd, k.lower, k.upper) for k in kappas), strict=True)
+    return _Weights(
+        kappa=Summary(*(np.concatenate(column) for column in columns)),
+        realised=np.concatenate([part.realised for part in parts]),
+        mse_ratio=np.concatenate([part.mse_ratio for part in parts]),
+    )
+
+
+def _own_weights_of(
+    draws: PosteriorDraws, tally: Tally, population: _Population, neurons: slice, interval: float
+) -> _Weights:
+    """Weigh a slice of the neurons."""
+    family = FAMILIES[draws.spec.family]
+    part = tally.of_neurons(neurons)
+    theta, delta = draws.flat_theta[:, neurons], draws.flat_delta
+    delta = np.zeros_like(theta) if delta is None else delta[:, neurons]
+    information = family.information(theta, delta, family.statistics(part))
+    tau_squared = population.scale[:, np.newaxis] ** 2
+    standardised = (theta - population.centre[:, np.newaxis]) / population.scale[:, np.newaxis]
+    share = conditional_variance(standardised, population.hyperparameters)
+    variance = tau_squared * share
+    information_given_population = fitted_on(information, population.hyperparameters)
+    return _Weights(
+        kappa=summarise(information * tau_squared / (1 + information * tau_squared), interval),
+        realised=np.clip(1 - share.mean(axis=0), 0.0, 1.0),
+        mse_ratio=np.mean(variance * np.maximum(information_given_population, 0.0), axis=0),
+    )
+
+
+def _chunks(n_neurons: int, n_draws: int) -> Iterator[slice]:
+    size = max(1, _VALUES_AT_ONCE // n_draws)
+    for start in range(0, n_neurons, size):
+        yield slice(start, min(start + size, n_neurons))
+
+
+def _rate_population(draws: PosteriorDraws, priors: Priors) -> _Population:
+    n_draws = len(draws.flat_theta)
+    hyperparameters = _moving_parts(draws)
+    if draws.spec.pooling == "partial":
+        return _Population(draws.flat("mu"), draws.flat("tau"), hyperparameters)
+    fixed = np.full(n_draws, priors.mu.mean), np.full(n_draws, RATE_SD)
+    return _Population(*fixed, hyperparameters)
+
+
+def _moving_parts(draws: PosteriorDraws) -> tuple[FloatArray, ...]:
+    """Return every hyperparameter on an unbounded scale."""
+    unbounded = {"mu", "mu_delta"}
+    return tuple(
+        draws.flat(name) if name in unbounded else np.log(draws.flat(name))
+        for name in draws.population
+    )
+
+
+def _dispersion(
+    draws: PosteriorDraws, tally: Tally, options: SummaryOptions
+) -> DispersionEstimates | None:
+    theta, delta = draws.flat_theta, draws.flat_delta
+    if delta is None:
+        return None
+    family = FAMILIES[draws.spec.family]
+    exposure = tally.total_exposure / tally.n_trials
+    fano = family.fano(theta, delta, exposure)
+    return DispersionEstimates(
+        gain_sd=summarise(family.gain_sd(theta, delta, exposure), options.interval),
+        fano=summarise(fano, options.interval),
+        prob_fano_above=np.mean(fano > options.fano_threshold, axis=0),
+        log_dispersion=summarise(delta, options.interval),
+        source=_sources(draws, delta),
+    )
+
+
+def _sources(draws: PosteriorDraws, delta: FloatArray) -> tuple[DispersionSource, ...]:
+    """Tell what decides δ: 1 − Var(δ|y, φ)/τ_δ² above ½ is the data, below 0.1 the prior."""
+    if draws.spec.dispersion_pooling == "partial":
+        centre, scale = draws.flat("mu_delta"), draws.flat("tau_delta")
+        standardised = (delta - centre[:, np.newaxis]) / scale[:, np.newaxis]
+        share = conditional_variance(standardised, _moving_parts(draws)).mean(axis=0)
+    else:
+        share = delta.var(axis=0) / SD_OF_LOG_HALF_NORMAL**2
+    return tuple("data" if s < 0.5 else "mixed" if s <= 0.9 else "prior" for s in share)
