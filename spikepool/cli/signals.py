@@ -4,10 +4,19 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from spikepool.errors import InterruptedRunError, SpikepoolError, StoppedEarlyError
 
 _BATCH_SIGNALS = ("SIGUSR1", "SIGHUP")
+
+
+class _SignalArrived(BaseException):
+    """Unwinds the run; no `Exception`, since compilers go on after any of those."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @contextmanager
@@ -15,22 +24,30 @@ def signals_as_errors() -> Iterator[None]:
     """Raise `InterruptedRunError` or `StoppedEarlyError` when a signal arrives.
 
     SIGINT and SIGTERM end with 130 and 143; SIGUSR1 and SIGHUP, which batch systems send before
-    they kill, with 75. A second signal is ignored while the first is being dealt with.
+    they kill, with 75. Further signals are ignored from then on, to the end of the process; so
+    are those that were ignored before (nohup).
     """
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    numbers += [getattr(signal, name) for name in _BATCH_SIGNALS if hasattr(signal, name)]
-    before = {number: signal.signal(number, _raise) for number in numbers}
+    heeded = (each for each in _numbers() if signal.getsignal(each) != signal.SIG_IGN)
+    before = {number: signal.signal(number, _raise) for number in heeded}
     try:
         yield
+    except _SignalArrived as arrived:
+        before = {}
+        raise _error_of(arrived.number) from arrived
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _raise(number: int, _frame: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM):
+def _numbers() -> list[signal.Signals]:
+    batch = [signal.Signals[name] for name in _BATCH_SIGNALS if hasattr(signal, name)]
+    return [signal.SIGINT, signal.SIGTERM, *batch]
+
+
+def _raise(number: int, _frame: FrameType | None) -> NoReturn:
+    for each in _numbers():
         signal.signal(each, signal.SIG_IGN)
-    raise _error_of(signal.Signals(number))
+    raise _SignalArrived(signal.Signals(number))
 
 
 def _error_of(number: signal.Signals) -> SpikepoolError:

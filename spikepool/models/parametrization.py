@@ -26,6 +26,8 @@ LOW_SPREAD = 0.01
 _SPREADS = np.geomspace(0.005, 4.0, 48)
 _DELTAS = np.linspace(-5.0, 3.0, 81)
 _CENTRES = np.linspace(-4.0, 1.0, 26)
+_LEAST_RESOLVED = 0.1
+"""Spread below which the grid of δ does not resolve a population."""
 
 
 @dataclass(frozen=True)
@@ -96,27 +98,35 @@ def _dispersion_weights(
     log_posterior += _CENTRES - np.exp(2 * _CENTRES) / 2 - 2 * _SPREADS[:, np.newaxis] ** 2
     best = log_posterior.max(axis=1)
     low = _low_spread(best + np.log(np.exp(log_posterior - best[:, np.newaxis]).sum(axis=1)))
-    centre, tau = _CENTRES[np.argmax(log_posterior[low])], _SPREADS[low]
-    weights = likelihood * _population(centre, tau)[:, np.newaxis]
+    centre, tau = float(_CENTRES[np.argmax(log_posterior[low])]), float(_SPREADS[low])
+    prior = _population(centre, max(tau, _LEAST_RESOLVED))
+    weights = likelihood * prior[:, np.newaxis]
     weights /= weights.sum(axis=0)
     mean = _DELTAS @ weights
-    variance = _DELTAS**2 @ weights - mean**2
-    prior = _population(centre, tau)
-    prior_variance = float(_DELTAS**2 @ prior - (_DELTAS @ prior) ** 2)
-    return mean, np.clip(1 - variance / max(prior_variance, 1e-12), 0.0, 1.0)
+    information = np.maximum(1 / _variance(weights) - 1 / _variance(prior), 0.0)
+    return mean, np.asarray(tau**2 * information / (1 + tau**2 * information))
+
+
+def _variance(weights: FloatArray) -> FloatArray:
+    """Variance on the grid of δ of every column of `weights`."""
+    mean = _DELTAS @ weights
+    return np.asarray(_DELTAS**2 @ weights - mean**2)
 
 
 def _adjusted_profile(
     family: CountFamily, log_rate: FloatArray, delta: FloatArray, s: CountStatistics
 ) -> FloatArray:
-    """Log-likelihood of δ with θ integrated out, by Laplace's method about the own log rate."""
+    """Log-likelihood of δ with θ integrated out, by Laplace's method about the own log rate.
+
+    A spread of 1 between log rates keeps a silent neuron from favouring any δ.
+    """
     information = family.information(log_rate, delta, s)
-    return np.asarray(family.log_likelihood(log_rate, delta, s) - 0.5 * np.log(information))
+    return np.asarray(family.log_likelihood(log_rate, delta, s) - 0.5 * np.log1p(information))
 
 
 def _population(centre: float, spread: float) -> FloatArray:
     """Weights of N(centre, spread²) on the grid of δ, summing to 1."""
-    density = np.exp(-0.5 * ((_DELTAS - centre) / max(spread, 0.05)) ** 2)
+    density = np.exp(-0.5 * ((_DELTAS - centre) / max(spread, _LEAST_RESOLVED)) ** 2)
     return np.asarray(density / np.sum(density))
 
 

@@ -62,7 +62,7 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
             _spec(family, pooling, options) for family, pooling in product(families, poolings)
         )
     )
-    _check_dispersion_pooling(options, specs, tally)
+    _check_dispersion_pooling(options, specs, tally, notices)
     _note_what_is_not_modelled(tally, notices)
     if 1 < tally.n_neurons < FEW_NEURONS and "partial" in poolings:
         text = f"{tally.n_neurons} neurons say little about τ, the spread between neurons"
@@ -80,7 +80,7 @@ def _families(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tup
     """Leave out NB, or refuse it, where no neuron has two trials."""
     asked: tuple[Family, ...] = options.family or _DEFAULT_FAMILIES
     repeated = int(tally.n_trials.max()) >= 2
-    if repeated or asked == ("poisson",):
+    if repeated or set(asked) == {"poisson"}:
         return asked
     if not options.family:
         text = (
@@ -119,7 +119,7 @@ def _poolings(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tup
 
 
 def _check_dispersion_pooling(
-    options: ModelOptions, specs: tuple[ModelSpec, ...], tally: Tally
+    options: ModelOptions, specs: tuple[ModelSpec, ...], tally: Tally, notices: list[Notice]
 ) -> None:
     if options.dispersion_pooling is None:
         return
@@ -131,7 +131,7 @@ def _check_dispersion_pooling(
     if options.dispersion_pooling == "partial" and tally.n_neurons == 1:
         _refuse(
             options,
-            [],
+            notices,
             "--dispersion-pooling partial needs a population, and the table has one neuron",
             "give --dispersion-pooling none",
         )
