@@ -1,0 +1,72 @@
+"""A model in words says the likelihood, the populations and the priors that are fitted."""
+
+import pytest
+
+from spikepool.models.describe import describe_model
+from spikepool.models.priors import default_priors
+from spikepool.models.spec import ModelSpec
+
+
+@pytest.fixture
+def priors(build_tally):
+    """Priors of a table whose m0 is ln 2 exactly: (Σy + ½)/Σe is 2 of both neurons."""
+    return default_priors(build_tally([[1], [0]], [[0.75], [0.25]]))
+
+
+@pytest.fixture
+def describe(priors):
+    """Return a function from a model's parts to its description."""
+    return lambda *parts, **options: describe_model(ModelSpec(*parts), priors, **options)
+
+
+def test_nb2_partial_reads_as_the_contract_states_it(describe):
+    """Every line of the primary model."""
+    assert describe("nb2", "partial", "partial").splitlines() == [
+        "NB2 partial",
+        (
+            "  counts      y_it ~ NB2(m_it, α_i),  m_it = exp(θ_i) e_it,  α_i = exp(2 δ_i),  "
+            "Var = m + α m²"
+        ),
+        "  log rate    θ_i ~ normal(μ, τ): partial pooling",
+        "  dispersion  δ_i = ln σ_G ~ normal(μ_δ, τ_δ): partial pooling",
+        "  priors      μ ~ normal(0.6931, 2.5)",
+        "              τ ~ half-cauchy(1)",
+        "              exp(μ_δ) ~ half-normal(1)",
+        "              τ_δ ~ half-normal(0.5)",
+    ]
+
+
+def test_poisson_has_no_dispersion(describe):
+    """Neither a line of it nor a prior."""
+    text = describe("poisson", "partial", None)
+    assert "dispersion" not in text
+    assert "δ" not in text
+
+
+def test_no_pooling_has_a_fixed_prior_and_no_population(describe):
+    """θ's prior is N(m0, s0²); there is no μ and no τ."""
+    lines = describe("poisson", "none", None).splitlines()
+    assert lines[2].split("θ_i")[1].startswith(" ~ normal(0.6931, 2.5) for each neuron, fixed")
+    assert len(lines) == 3
+
+
+def test_complete_pooling_has_one_value_for_all(describe):
+    """One μ and one dispersion, each with its prior."""
+    lines = [line.strip() for line in describe("nb1", "complete", "complete").splitlines()]
+    assert "log rate    θ_i = μ: complete pooling" in lines
+    assert "dispersion  exp(δ_i) = √ω, the same for all: complete pooling" in lines
+    assert lines[-2:] == ["priors      μ ~ normal(0.6931, 2.5)", "√ω ~ half-normal(1)"]
+
+
+def test_poolings_of_rate_and_dispersion_are_told_apart(describe):
+    """The label says so as well."""
+    text = describe("nb2", "partial", "none")
+    assert text.startswith("NB2 partial (none dispersion)")
+    assert "exp(δ_i) = σ_G of each neuron alone: no pooling" in text
+    assert "τ_δ" not in text
+
+
+def test_centre_stands_where_there_is_no_table(describe):
+    """A symbol instead of a number that no table gave."""
+    assert "μ ~ normal(m0, 2.5)" in describe("poisson", "partial", None, centre="m0")
+    assert "θ_i ~ normal(m0, 2.5)" in describe("poisson", "none", None, centre="m0")
