@@ -3,6 +3,8 @@
 The realised weight and the MSE ratio need Var(θ_i | y, φ), averaged over the hyperparameters φ.
 Joint draws give it as the residual variance about E[θ_i | y, φ], which is smooth in φ: a
 quadratic regression on the hyperparameters, whose own uncertainty is of order 1/draws.
+
+No sum here runs through BLAS, whose rounding moves with the number of threads and of neurons.
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
+
+_COLLINEAR = 1e-10
+"""Relative length below which a term adds nothing to those before it."""
 
 
 def conditional_variance(values: FloatArray, hyperparameters: Sequence[FloatArray]) -> FloatArray:
@@ -27,26 +32,37 @@ def conditional_variance(values: FloatArray, hyperparameters: Sequence[FloatArra
         Their mean over draws estimates E_φ[Var(value | φ)]; scaled for the degrees of freedom
         that the regression takes.
     """
-    features = _features(hyperparameters, len(values))
-    residuals = values - _projected(values, features)
-    return np.asarray(residuals**2 * (len(values) / (len(values) - features.shape[1])))
+    n_draws = len(values)
+    basis = _basis(hyperparameters, n_draws)
+    residuals = values - _projected(values, basis)
+    return np.asarray(residuals**2 * (n_draws / (n_draws - len(basis))))
 
 
 def fitted_on(values: FloatArray, hyperparameters: Sequence[FloatArray]) -> FloatArray:
     """Return E[value | φ] at every draw, by the same regression; shape (draws, N)."""
-    return _projected(values, _features(hyperparameters, len(values)))
+    return _projected(values, _basis(hyperparameters, len(values)))
 
 
-def _projected(values: FloatArray, features: FloatArray) -> FloatArray:
-    return np.asarray(features @ (features.T @ values))
+def _projected(values: FloatArray, basis: FloatArray) -> FloatArray:
+    """Project every column of `values`; shape (draws, N)."""
+    columns = np.ascontiguousarray(values.T)
+    coefficients = np.einsum("nd,kd->nk", columns, basis)
+    return np.asarray(np.einsum("nk,kd->nd", coefficients, basis).T)
 
 
-def _features(hyperparameters: Sequence[FloatArray], n_draws: int) -> FloatArray:
-    """Orthonormal basis of constants, linear and quadratic terms; shape (draws, terms)."""
+def _basis(hyperparameters: Sequence[FloatArray], n_draws: int) -> FloatArray:
+    """Orthonormal basis of constants, linear and quadratic terms; shape (terms, draws)."""
     scaled = [(h - h.mean()) / h.std() for h in hyperparameters if h.std() > 0]
     products = [a * b for i, a in enumerate(scaled) for b in scaled[i:]]
     terms = [np.ones(n_draws), *scaled, *products]
     if len(terms) >= n_draws:
         terms = terms[: max(1, n_draws // 2)]
-    basis, _ = np.linalg.qr(np.column_stack(terms))
-    return np.asarray(basis)
+    basis = np.empty((0, n_draws))
+    for term in terms:
+        rest = term[:, np.newaxis]
+        for _ in range(2):  # once more, for the digits lost to near-collinear terms
+            rest = rest - _projected(rest, basis)
+        length = np.sqrt(np.einsum("dn,dn->", rest, rest))
+        if length > _COLLINEAR * np.sqrt(n_draws):
+            basis = np.vstack([basis, rest.T / length])
+    return basis
