@@ -24,11 +24,10 @@ def signals_as_errors() -> Iterator[None]:
     """Raise `InterruptedRunError` or `StoppedEarlyError` when a signal arrives.
 
     SIGINT and SIGTERM end with 130 and 143; SIGUSR1 and SIGHUP, which batch systems send before
-    they kill, with 75. Further signals are ignored from then on, to the end of the process; so
-    are those that were ignored before (nohup).
+    they kill, with 75. Further signals are ignored from then on, to the end of the process. A
+    SIGHUP that was ignored before (nohup) stays ignored.
     """
-    heeded = (each for each in _numbers() if signal.getsignal(each) != signal.SIG_IGN)
-    before = {number: signal.signal(number, _raise) for number in heeded}
+    before = {number: signal.signal(number, _raise) for number in _numbers()}
     try:
         yield
     except _SignalArrived as arrived:
@@ -41,7 +40,8 @@ def signals_as_errors() -> Iterator[None]:
 
 def _numbers() -> list[signal.Signals]:
     batch = [signal.Signals[name] for name in _BATCH_SIGNALS if hasattr(signal, name)]
-    return [signal.SIGINT, signal.SIGTERM, *batch]
+    heeded = [each for each in batch if signal.getsignal(each) != signal.SIG_IGN]
+    return [signal.SIGINT, signal.SIGTERM, *heeded]
 
 
 def _raise(number: int, _frame: FrameType | None) -> NoReturn:
