@@ -19,6 +19,7 @@ REPLICATES = 200
 _MOST_COUNTS = 40_000_000
 _MOST_COUNT_BINS = 80
 _FANO_BINS = 30
+_ROUND_WIDTHS = np.outer(10.0 ** np.arange(-2, 12), (1, 2, 5)).ravel()
 
 
 def check_predictive(
@@ -96,7 +97,8 @@ def _fano_edges(fano: FloatArray) -> FloatArray:
     if not known.size:
         return np.array([0.0, 1.0])
     top = max(2.0, float(np.quantile(known, 0.99)) * 1.2)
-    return np.linspace(0.0, top, _FANO_BINS + 1)
+    width = float(_ROUND_WIDTHS[np.searchsorted(_ROUND_WIDTHS, top / _FANO_BINS)])
+    return np.arange(0.0, top + width, width)
 
 
 def _histogram(values: NDArray[np.float64] | IntArray, edges: FloatArray) -> FloatArray:
