@@ -38,6 +38,44 @@ def conditional_variance(values: FloatArray, hyperparameters: Sequence[FloatArra
     return np.asarray(residuals**2 * (n_draws / (n_draws - len(basis))))
 
 
+def rate_variance(
+    theta: FloatArray,
+    centre: FloatArray,
+    scale: FloatArray,
+    information: FloatArray,
+    hyperparameters: Sequence[FloatArray],
+) -> FloatArray:
+    """Estimate Var(θ_i | y, φ) at every draw of φ.
+
+    The regression is of what a Normal–Normal model leaves: with I the mean information and
+    k = τ²I/(1 + τ²I), θ has mean k x + (1 − k) μ, x the estimate that best fits the draws, and
+    variance τ²/(1 + τ²I). Without this step a mean that is not quadratic in φ counts as variance,
+    which a neuron with many spikes, whose variance is far below τ², cannot bear.
+
+    Parameters
+    ----------
+    theta : ndarray, shape (draws, N)
+    centre, scale : ndarray, shape (draws,)
+        μ and τ.
+    information : ndarray, shape (draws, N)
+        1/σ_i².
+    hyperparameters : sequence of ndarray, shape (draws,)
+        On unbounded scales.
+
+    Returns
+    -------
+    ndarray, shape (draws, N)
+    """
+    tau_squared, mean_information = scale[:, np.newaxis] ** 2, information.mean(axis=0)
+    variance = tau_squared / (1 + tau_squared * mean_information)
+    weight = variance * mean_information
+    rest = theta - (1 - weight) * centre[:, np.newaxis]
+    total = weight.sum(axis=0)
+    own = np.divide(rest.sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+    standardised = (rest - weight * own) / np.sqrt(variance)
+    return np.asarray(variance * conditional_variance(standardised, hyperparameters))
+
+
 def fitted_on(values: FloatArray, hyperparameters: Sequence[FloatArray]) -> FloatArray:
     """Return E[value | φ] at every draw, by the same regression; shape (draws, N)."""
     return _projected(values, _basis(hyperparameters, len(values)))

@@ -17,7 +17,7 @@ from spikepool.posterior.results import (
     NeuronEstimates,
     Summary,
 )
-from spikepool.posterior.shrinkage import conditional_variance, fitted_on
+from spikepool.posterior.shrinkage import conditional_variance, fitted_on, rate_variance
 
 SD_OF_LOG_HALF_NORMAL = np.pi / np.sqrt(8)
 """Sd of ln|Z|, Z standard normal: the prior sd of δ where it has no population."""
@@ -130,14 +130,13 @@ def _own_weights_of(
     theta, delta = draws.flat_theta[:, neurons], draws.flat_delta
     delta = np.zeros_like(theta) if delta is None else delta[:, neurons]
     information = family.information(theta, delta, family.statistics(part))
+    phi = population.hyperparameters
     tau_squared = population.scale[:, np.newaxis] ** 2
-    standardised = (theta - population.centre[:, np.newaxis]) / population.scale[:, np.newaxis]
-    share = conditional_variance(standardised, population.hyperparameters)
-    variance = tau_squared * share
-    information_given_population = fitted_on(information, population.hyperparameters)
+    variance = rate_variance(theta, population.centre, population.scale, information, phi)
+    information_given_population = fitted_on(information, phi)
     return _Weights(
         kappa=summarise(information * tau_squared / (1 + information * tau_squared), interval),
-        realised=np.clip(1 - share.mean(axis=0), 0.0, 1.0),
+        realised=np.clip(1 - np.mean(variance / tau_squared, axis=0), 0.0, 1.0),
         mse_ratio=np.mean(variance * np.maximum(information_given_population, 0.0), axis=0),
     )
 

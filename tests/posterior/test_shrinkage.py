@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spikepool.posterior.shrinkage import conditional_variance, fitted_on
+from spikepool.posterior.shrinkage import conditional_variance, fitted_on, rate_variance
 
 DRAWS = 400
 
@@ -119,3 +119,63 @@ def test_neurons_do_not_touch_one_another(values, hyperparameters):
     np.testing.assert_array_equal(np.hstack(alone), together)
     reversed_order = conditional_variance(values[:, ::-1], hyperparameters)
     np.testing.assert_array_equal(reversed_order[:, ::-1], together)
+
+
+class TestRatesOfPoissonNeurons:
+    """Six neurons from no spike to 2,000; given μ and τ each is independent, by quadrature."""
+
+    SPIKES = np.array([0, 1, 5, 400, 2000, 20])
+    SECONDS = np.array([10.0, 10, 10, 20, 20, 20])
+    LOG_RATES = np.linspace(-16, 8, 3001)
+    MUS = np.linspace(-3, 7, 41)
+    LOG_TAUS = np.linspace(-1, 2, 31)
+
+    def conditional(self, mu, tau):
+        """Return log evidence, posterior variance and distribution function of every θ_i."""
+        prior = -0.5 * ((self.LOG_RATES - mu) / tau) ** 2 - np.log(tau)
+        likelihood = np.outer(self.SPIKES, self.LOG_RATES) - np.outer(
+            self.SECONDS, np.exp(self.LOG_RATES)
+        )
+        top = (prior + likelihood).max(axis=1, keepdims=True)
+        density = np.exp(prior + likelihood - top)
+        total = density.sum(axis=1, keepdims=True)
+        density /= total
+        mean = density @ self.LOG_RATES
+        variance = density @ self.LOG_RATES**2 - mean**2
+        return (np.log(total) + top).sum(), variance, density.cumsum(axis=1)
+
+    def draw(self, rng, n_draws):
+        """Draw (μ, ln τ, θ) from their exact joint posterior, with Var(θ|y, μ, τ) of each draw."""
+        given = [
+            [self.conditional(mu, np.exp(log_tau)) for log_tau in self.LOG_TAUS] for mu in self.MUS
+        ]
+        log_posterior = np.array([[cell[0] for cell in row] for row in given]) + (
+            -0.5 * ((self.MUS[:, np.newaxis] - 1) / 2.5) ** 2
+            + self.LOG_TAUS
+            - np.log1p(np.exp(2 * self.LOG_TAUS))
+        )
+        posterior = np.exp(log_posterior - log_posterior.max()).ravel()
+        cells = rng.choice(posterior.size, n_draws, p=posterior / posterior.sum())
+        row, column = np.divmod(cells, len(self.LOG_TAUS))
+        theta = np.empty((n_draws, 6))
+        variance = np.empty((n_draws, 6))
+        for d in range(n_draws):
+            _, variance[d], distribution = given[row[d]][column[d]]
+            u = rng.random(6)
+            theta[d] = [np.interp(u[i], distribution[i], self.LOG_RATES) for i in range(6)]
+        return self.MUS[row], self.LOG_TAUS[column], theta, variance
+
+    def test_variance_is_that_of_quadrature(self, rng):
+        """For silent and for busy neurons alike.
+
+        3,000 draws of squares whose kurtosis is at most 12 (the silent neuron's skew): standard
+        errors of at most 6 %; six comparisons at 5 of them.
+        """
+        mu, log_tau, theta, exact = self.draw(rng, 3000)
+        found = rate_variance(
+            theta, mu, np.exp(log_tau), np.exp(theta) * self.SECONDS, (mu, log_tau)
+        )
+        ratio = found.mean(axis=0) / exact.mean(axis=0)
+        rest = (found / exact.mean(axis=0)).std(axis=0) / np.sqrt(3000)
+        assert np.all(rest < 0.06)
+        assert np.all(np.abs(ratio - 1) < 5 * rest)
