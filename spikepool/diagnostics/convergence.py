@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spikepool.data.wording import plural
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
 from spikepool.posterior.mixing import ParameterDiagnostics, measure_mixing
@@ -83,7 +84,8 @@ def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
 
 def _sampler_problems(sampler: SamplerStatistics) -> Iterator[str]:
     if sampler.divergences:
-        yield f"{sampler.divergences:,} divergent transitions (wanted 0): raise --target-accept"
+        divergent = plural(sampler.divergences, "divergent transition")
+        yield f"{divergent} (wanted 0): raise --target-accept"
     least = float(np.min(sampler.bfmi))
     if not least >= LEAST_BFMI:
         yield f"energy: BFMI {least:.2f} (wanted at least {LEAST_BFMI}): raise --tune"
@@ -92,12 +94,15 @@ def _sampler_problems(sampler: SamplerStatistics) -> Iterator[str]:
 def _mixing_problems(
     draws: PosteriorDraws, parameters: tuple[ParameterDiagnostics, ...]
 ) -> Iterator[str]:
-    least_ess = LEAST_ESS_PER_CHAIN * draws.theta.shape[0]
+    n_chains = draws.theta.shape[0]
+    if n_chains == 1:
+        yield "R\u0302 compares chains, and there is one: raise --chains"
+    least_ess = LEAST_ESS_PER_CHAIN * n_chains
     for each in parameters:
-        worst = int(np.nanargmax(np.nan_to_num(each.r_hat, nan=np.inf)))
-        if not each.r_hat[worst] <= MOST_R_HAT:
+        worst = int(np.argmax(np.nan_to_num(each.r_hat, nan=np.inf)))
+        if n_chains > 1 and not each.r_hat[worst] <= MOST_R_HAT:
             yield (
-                f"R\u0302 of {_named(each, worst)} {each.r_hat[worst]:.3f} "
+                f"R\u0302 of {_named(each, worst)} {_number(each.r_hat[worst], '.3f')} "
                 f"(wanted at most {MOST_R_HAT}): raise --tune and --draws"
             )
         for kind, values in (("bulk", each.ess_bulk), ("tail", each.ess_tail)):
@@ -105,10 +110,14 @@ def _mixing_problems(
             if not values[worst] >= least_ess:
                 yield (
                     f"effective sample size ({kind}) of {_named(each, worst)} "
-                    f"{values[worst]:.0f} (wanted at least {least_ess}): raise --draws"
+                    f"{_number(values[worst], '.0f')} (wanted at least {least_ess}): raise --draws"
                 )
 
 
 def _named(each: ParameterDiagnostics, entry: int) -> str:
     neuron = each.neurons[entry]
     return f"{each.parameter} of neuron {neuron!r}" if neuron else each.parameter
+
+
+def _number(value: float, form: str) -> str:
+    return "undefined" if np.isnan(value) else format(value, form)

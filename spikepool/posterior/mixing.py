@@ -50,10 +50,11 @@ def measure_mixing(
     from arviz_stats.base import array_stats
 
     axes = {"chain_axis": 0, "draw_axis": 1}
-    return ParameterDiagnostics(
-        parameter=parameter,
-        neurons=neurons,
-        r_hat=np.asarray(array_stats.rhat(values, **axes)),
-        ess_bulk=np.asarray(array_stats.ess(values, method="bulk", **axes)),
-        ess_tail=np.asarray(array_stats.ess(values, method="tail", prob=TAILS, **axes)),
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):  # a quantity that does not vary: 0/0
+        return ParameterDiagnostics(
+            parameter=parameter,
+            neurons=neurons,
+            r_hat=np.asarray(array_stats.rhat(values, **axes)),
+            ess_bulk=np.asarray(array_stats.ess(values, method="bulk", **axes)),
+            ess_tail=np.asarray(array_stats.ess(values, method="tail", prob=TAILS, **axes)),
+        )

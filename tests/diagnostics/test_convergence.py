@@ -1,0 +1,198 @@
+"""Every limit of convergence fails where it should, and says which quantity of which neuron."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spikepool.diagnostics.convergence import LEAST_ESS_PER_CHAIN, check_convergence
+from spikepool.models.parametrization import Parametrization
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
+
+CHAINS, DRAWS = 4, 500
+NEURONS = ("007", "a b", "n3")
+SPEC = ModelSpec("nb2", "partial", "partial")
+
+
+@pytest.fixture
+def good():
+    """Return independent draws of everything: no limit fails (R-hat < 1.01 by a wide margin)."""
+    rng = np.random.default_rng(1)
+    names = ("mu", "tau", "mu_delta", "tau_delta")
+    return PosteriorDraws(
+        spec=SPEC,
+        engine="nuts",
+        neurons=NEURONS,
+        population={name: rng.normal(size=(CHAINS, DRAWS)) for name in names},
+        theta=rng.normal(size=(CHAINS, DRAWS, 3)),
+        delta=rng.normal(size=(CHAINS, DRAWS, 3)),
+        parametrization=Parametrization(np.ones(3), np.ones(3)),
+        sampler=SamplerStatistics(0, np.full(CHAINS, 0.9), 1, 0.0, 0.0),
+    )
+
+
+def changed(draws, name, neuron, change):
+    """Return the draws with those of one quantity changed by a function."""
+    if name in draws.population:
+        values = change(draws.population[name].copy())
+        return replace(draws, population={**draws.population, name: values})
+    values = getattr(draws, name).copy()
+    values[:, :, neuron] = change(values[:, :, neuron])
+    return replace(draws, **{name: values})
+
+
+def one_chain_apart(values):
+    """Move the last chain by two standard deviations."""
+    values[-1] += 2
+    return values
+
+
+def all_stuck(values):
+    """Let no draw move."""
+    return np.zeros_like(values)
+
+
+def slow(values):
+    """Repeat every draw a hundred times: five independent draws in each chain."""
+    return np.repeat(values[:, ::100], 100, axis=1)
+
+
+def test_good_draws_pass(good):
+    """Nothing to say, and every quantity is measured."""
+    found = check_convergence(good)
+    assert found.passed
+    assert found.problems == ()
+    assert [each.parameter for each in found.parameters] == [
+        "mu", "tau", "mu_delta", "tau_delta", "theta", "delta",
+    ]  # fmt: skip
+    assert found.of("theta").neurons == NEURONS
+    assert found.of("tau").neurons == ("",)
+    assert found.of("sigma") is None
+    assert (found.spec, found.engine) == (SPEC, "nuts")
+
+
+@pytest.mark.parametrize(
+    ("name", "neuron", "called"),
+    [
+        ("mu", None, "mu"),
+        ("tau_delta", None, "tau_delta"),
+        ("theta", 0, "theta of neuron '007'"),
+        ("theta", 2, "theta of neuron 'n3'"),
+        ("delta", 1, "delta of neuron 'a b'"),
+    ],
+)
+def test_chains_that_disagree_are_named(good, name, neuron, called):
+    """R-hat of the quantity and its limit, and what to do."""
+    problems = check_convergence(changed(good, name, neuron, one_chain_apart)).problems
+    assert any(
+        re.fullmatch(
+            rf"R\u0302 of {called} 1\.\d\d\d \(wanted at most 1\.01\): raise --tune and --draws",
+            problem,
+        )
+        for problem in problems
+    )
+    assert all(f" of {called} " in problem for problem in problems)
+
+
+@pytest.mark.parametrize(("name", "neuron"), [("tau", None), ("theta", 1)])
+def test_chains_that_never_move_fail(good, name, neuron):
+    """No R-hat can be computed; that is a failure and not a pass."""
+    problems = check_convergence(changed(good, name, neuron, all_stuck)).problems
+    called = name if neuron is None else f"{name} of neuron 'a b'"
+    assert any(problem.startswith(f"R\u0302 of {called} undefined ") for problem in problems)
+
+
+def test_one_stuck_chain_fails(good):
+    """Three chains move, one stays at the mean."""
+
+    def stick(values):
+        values[0] = 0.0
+        return values
+
+    problems = check_convergence(changed(good, "theta", 2, stick)).problems
+    assert any("theta of neuron 'n3'" in problem for problem in problems)
+
+
+def test_slow_chains_have_too_few_effective_draws(good):
+    """Bulk and tail each, against 100 per chain."""
+    problems = check_convergence(changed(good, "tau", None, slow)).problems
+    for kind in ("bulk", "tail"):
+        assert any(
+            re.fullmatch(
+                rf"effective sample size \({kind}\) of tau \d+ \(wanted at least "
+                rf"{CHAINS * LEAST_ESS_PER_CHAIN}\): raise --draws",
+                problem,
+            )
+            for problem in problems
+        )
+
+
+def test_worst_neuron_is_the_one_named(good):
+    """One problem per quantity, not one per neuron."""
+    bad = changed(good, "theta", 0, one_chain_apart)
+    worse = changed(bad, "theta", 1, lambda values: one_chain_apart(one_chain_apart(values)))
+    r_hats = [p for p in check_convergence(worse).problems if p.startswith("R\u0302")]
+    assert len(r_hats) == 1
+    assert "'a b'" in r_hats[0]
+
+
+def test_divergences_are_counted(good):
+    """One is too many."""
+    bad = replace(good, sampler=replace(good.sampler, divergences=1234))
+    assert check_convergence(bad).problems == (
+        "1,234 divergent transitions (wanted 0): raise --target-accept",
+    )
+
+
+def test_low_energy_information_of_any_chain_fails(good):
+    """BFMI of the worst chain."""
+    bad = replace(good, sampler=replace(good.sampler, bfmi=np.array([0.9, 0.2, 0.9, 0.9])))
+    assert check_convergence(bad).problems == (
+        "energy: BFMI 0.20 (wanted at least 0.3): raise --tune",
+    )
+
+
+def test_undefined_energy_information_fails(good):
+    """NaN is no pass."""
+    bad = replace(good, sampler=replace(good.sampler, bfmi=np.full(CHAINS, np.nan)))
+    assert not check_convergence(bad).passed
+
+
+def test_one_divergence_is_said_in_the_singular(good):
+    """A sentence that a person would write."""
+    bad = replace(good, sampler=replace(good.sampler, divergences=1))
+    assert check_convergence(bad).problems[0].startswith("1 divergent transition (")
+
+
+def test_shared_parameters_are_checked_once(good):
+    """With complete pooling every θ_i is μ, and is not measured again."""
+    shared = replace(
+        good,
+        spec=ModelSpec("nb2", "complete", "complete"),
+        population={"mu": good.population["mu"], "gain_sd": good.population["tau"]},
+    )
+    assert [each.parameter for each in check_convergence(shared).parameters] == ["mu", "gain_sd"]
+
+
+def test_poisson_without_pooling_has_rates_alone(good):
+    """No hyperparameters, no dispersion."""
+    alone = replace(good, spec=ModelSpec("poisson", "none", None), population={}, delta=None)
+    found = check_convergence(alone)
+    assert [each.parameter for each in found.parameters] == ["theta"]
+    assert found.passed
+
+
+def test_a_single_chain_is_not_enough(good):
+    """R-hat needs two chains, and the one problem says so instead of one for every quantity."""
+    alone = replace(
+        good,
+        population={name: values[:1] for name, values in good.population.items()},
+        theta=good.theta[:1],
+        delta=good.delta[:1],
+        sampler=replace(good.sampler, bfmi=np.array([0.9])),
+    )
+    assert check_convergence(alone).problems == (
+        "R\u0302 compares chains, and there is one: raise --chains",
+    )
