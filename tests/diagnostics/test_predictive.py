@@ -1,0 +1,163 @@
+"""Predictive bands hold data of the fitted model at their rate, and not other data."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spikepool.diagnostics.predictive import REPLICATES, check_predictive
+from spikepool.models.families import FAMILIES
+from spikepool.models.parametrization import Parametrization
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
+
+N, TRIALS = 40, 25
+RATES = np.linspace(2.0, 12.0, N)
+DISPERSION = {"poisson": 0.0, "nb2": 0.4, "nb1": 0.9}
+
+
+def known(family, rates=RATES):
+    """Return a posterior that is sure of rates and dispersions."""
+    n = len(rates)
+    shape = (1, 2 * REPLICATES, n)
+    poisson = family == "poisson"
+    return PosteriorDraws(
+        spec=ModelSpec(family, "none", None if poisson else "none"),
+        engine="nuts",
+        neurons=tuple(f"n{i:05d}" for i in range(n)),
+        population={},
+        theta=np.broadcast_to(np.log(rates), shape),
+        delta=None if poisson else np.full(shape, np.log(DISPERSION[family])),
+        parametrization=Parametrization(np.ones(n), np.ones(n)),
+        sampler=SamplerStatistics(0, np.ones(1), 1, 0.0, 0.0),
+    )
+
+
+@pytest.fixture
+def check(build_tally):
+    """Return a function from counts and a family to the check of that family's known truth."""
+
+    def run(counts, family, interval=0.95, seed=0, exposure=None):
+        tally = build_tally(counts, exposure=exposure)
+        return check_predictive(known(family), tally, interval=interval, ddof=1, seed=seed)
+
+    return run
+
+
+def simulated(family, rng, exposure=1.0):
+    """Draw a table from the family."""
+    mean = np.repeat(RATES[:, np.newaxis], TRIALS, axis=1) * exposure
+    return FAMILIES[family].sample(mean, np.full(mean.shape, DISPERSION[family]), rng)
+
+
+def inside(band, least):
+    """Return the share of bins, of those expecting that many, whose frequency is in the band."""
+    told = band.expected >= least
+    return np.mean((band.lower <= band.observed) & (band.observed <= band.upper), where=told)
+
+
+@pytest.mark.parametrize("family", ["poisson", "nb2", "nb1"])
+def test_data_of_the_model_are_inside_at_the_nominal_rate(check, family):
+    """Half of the bins lie in a band of one half, a little more since bands include their ends.
+
+    Frequencies of at least 25 have an sd of 5 or more, so that the ends add at most 0.15 and
+    typically 0.06 to the rate. Over 25 tables the mean has a standard error near 0.02: bounds at
+    4 of them around [0.5, 0.6].
+    """
+    rng = np.random.default_rng(11)
+    shares = [
+        inside(check(simulated(family, rng), family, 0.5, seed).count, 25) for seed in range(25)
+    ]
+    error = np.std(shares, ddof=1) / np.sqrt(25)
+    assert error < 0.04
+    assert 0.5 - 4 * error < np.mean(shares) < 0.6 + 4 * error
+
+
+@pytest.mark.parametrize("family", ["poisson", "nb2", "nb1"])
+def test_wide_band_holds_nearly_all(check, family):
+    """At 95 % the mean over 10 tables and both histograms is above 0.9."""
+    rng = np.random.default_rng(12)
+    checks = [check(simulated(family, rng), family, seed=seed) for seed in range(10)]
+    assert np.mean([inside(each.count, 1) for each in checks]) > 0.9
+    assert np.mean([inside(each.fano, 1) for each in checks]) > 0.9
+
+
+def test_far_more_variance_falls_outside(check):
+    """NB2 counts against Poisson's prediction: Fano factors are too large, counts too spread."""
+    found = check(simulated("nb2", np.random.default_rng(13)), "poisson")
+    assert inside(found.fano, 1) < 0.5
+    for band, tail in ((found.fano, 1.8), (found.count, 24.5)):
+        above = band.left >= tail
+        assert band.observed[above].sum() > band.upper[above].sum()
+
+
+def test_less_variance_falls_outside(check):
+    """Counts that never vary against Poisson's: all Fano factors lie in the lowest bin."""
+    counts = np.repeat(RATES.round().astype(int)[:, np.newaxis], TRIALS, axis=1)
+    found = check(counts, "poisson").fano
+    assert found.observed[0] == N
+    assert found.upper[0] < N / 2
+
+
+def test_histograms_count_every_trial_and_every_neuron(check):
+    """Trials of the data and of the band's centre; what is above the last edge is in it."""
+    counts = simulated("nb2", np.random.default_rng(14))
+    found = check(counts, "nb2")
+    assert found.count.observed.sum() == counts.size
+    assert found.fano.observed.sum() == N
+    for band in (found.count, found.fano):
+        np.testing.assert_array_equal(band.left[1:], band.right[:-1])
+        assert np.all((band.lower <= band.expected) & (band.expected <= band.upper))
+    assert found.count.expected.sum() == pytest.approx(counts.size, rel=0.05)
+
+
+def test_exposures_are_those_of_the_data(check):
+    """Trials of three lengths are predicted at their own lengths: a band of 95 % holds them."""
+    exposure = np.tile(np.resize([0.1, 1.0, 3.0], TRIALS), (N, 1))
+    counts = simulated("poisson", np.random.default_rng(15), exposure)
+    found = check(counts, "poisson", exposure=exposure)
+    assert inside(found.count, 1) > 0.85
+    assert inside(found.fano, 1) > 0.85
+
+
+def test_draws_are_used_all_along_the_chain(build_tally):
+    """A posterior of two halves predicts both: a band from one count to the other."""
+    draws = known("poisson", np.full(N, 5.0))
+    theta = np.array(draws.theta)
+    theta[:, theta.shape[1] // 2 :] = np.log(50.0)
+    tally = build_tally(np.full((N, TRIALS), 50))
+    found = check_predictive(replace(draws, theta=theta), tally, interval=0.9, ddof=1, seed=0).count
+    near_five = found.left < 10
+    assert found.lower[near_five].sum() == 0
+    assert found.upper[near_five].sum() > N * TRIALS / 2
+
+
+def test_silent_and_single_trials_have_no_fano_factor(build_tally):
+    """Nothing to show is no error: the histogram is empty."""
+    found = check_predictive(
+        known("poisson", np.full(3, 1e-9)),
+        build_tally([[0, 0], [0], [0, 0, 0]]),
+        interval=0.95,
+        ddof=1,
+        seed=0,
+    )
+    assert found.fano.observed.sum() == 0
+    assert found.count.observed.tolist() == [6.0]
+
+
+def test_is_repeatable_and_depends_on_the_seed(check):
+    """The same seed, the same numbers."""
+    counts = simulated("nb2", np.random.default_rng(16))
+    first, again, other = (check(counts, "nb2", seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.count.upper, again.count.upper)
+    assert np.any(first.count.upper != other.count.upper)
+
+
+def test_large_counts_share_bins(check):
+    """At most 81 bins of whole counts, however large the counts."""
+    counts = simulated("poisson", np.random.default_rng(17))
+    counts[0, 0] = 100_000
+    found = check(counts, "poisson").count
+    assert len(found.left) <= 81
+    assert (found.right[0] - found.left[0]) % 1 == 0
+    assert found.observed.sum() == counts.size
