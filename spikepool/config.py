@@ -39,6 +39,12 @@ def _by_first_names(value: object) -> object:
     return tuple("nb2" if each == "negbin" else each for each in values)
 
 
+def _as_tuple(value: object) -> object:
+    """Let a list of a configuration file stand for a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+type Tables = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 type Names = Annotated[tuple[Name, ...], BeforeValidator(_split_at_commas)]
 type Families = Annotated[
     tuple[Literal["poisson", "nb2", "nb1"], ...], BeforeValidator(_by_first_names)
@@ -57,15 +63,17 @@ type PlotFormats = Annotated[
 
 
 class Section(BaseModel):
-    """A frozen part of the configuration that refuses unknown keys."""
+    """A frozen part of the configuration that refuses unknown keys and values of another type."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 class InputOptions(Section):
     """What to read and how: the `[input]` section."""
 
-    tables: tuple[str, ...] = ()
+    tables: Tables = ()
     """Tables of spike counts: CSV, TSV (or .gz of both) or Parquet; files, globs, partitioned
     folders, or - for standard input."""
     neuron: Names = ()

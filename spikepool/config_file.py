@@ -1,5 +1,6 @@
 """Configuration files in TOML, and what overrides what: file < environment < options."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,9 @@ from pydantic import ValidationError
 
 from spikepool.config import RunConfig
 from spikepool.errors import NoInputError, UsageError
+
+_LINE = re.compile(r"\(at line (\d+)")
+_UNDECODED = re.compile("[\udc80-\udcff]")
 
 type Settings = Mapping[str, Mapping[str, Any]]
 
@@ -41,7 +45,7 @@ def read_settings(path: Path) -> dict[str, dict[str, Any]]:
     try:
         settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}") from error
+        raise UsageError(f"{path} is not TOML: {error}{_line_shown(str(error), text)}") from error
     loose = [key for key, value in settings.items() if not isinstance(value, dict)]
     if loose:
         sections = ", ".join(f"[{name}]" for name in RunConfig.model_fields)
@@ -84,8 +88,18 @@ def resolve_config(settings: Settings, overrides: Settings) -> RunConfig:
 
 
 def config_text(config: RunConfig) -> str:
-    """Write a configuration as TOML; `resolve_config` of it gives the same again."""
-    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    r"""Write a configuration as TOML; `resolve_config` of it gives the same again.
+
+    A byte of a path that is not UTF-8, which TOML cannot hold, is written as the text ``\xff``.
+    """
+    text = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    return _UNDECODED.sub(lambda byte: rf"\\x{ord(byte[0]) - 0xDC00:x}", text)
+
+
+def _line_shown(error: str, text: str) -> str:
+    """Quote the line that tomllib's message counts; it names no key."""
+    counted = _LINE.search(error)
+    return f": {text.split('\n')[int(counted[1]) - 1].strip()}" if counted else ""
 
 
 def _explained(error: ValidationError, overrides: Settings) -> str:
