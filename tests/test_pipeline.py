@@ -1,0 +1,551 @@
+"""One small fit from table to output directory, looked at from all sides."""
+
+import csv
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, override
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from spikepool import pipeline
+from spikepool.config import RunConfig
+from spikepool.config_file import read_settings, resolve_config
+from spikepool.errors import NotIdentifiableError, OutputExistsError, ReadWriteError
+from spikepool.pipeline import RunOutcome, plan_run, run
+from spikepool.progress import Progress, Silent
+from spikepool.report.manifest import changed_files, read_manifest
+from spikepool.report.schema import TABLE_NAMES, table_schemas
+
+N, TRIALS, SECONDS = 11, 12, 0.5
+NAMES = tuple(f"n{i}" for i in range(1, N + 1))
+SILENT = "n5"
+OPTIONS: dict[str, dict[str, Any]] = {
+    "model": {"pooling": "partial"},
+    "engine": {"draws": 300, "tune": 300, "chains": 2, "seed": 7},
+}
+
+
+def rows():
+    """Return the rows of the table: NB2 counts, two areas, a depth per neuron, one silent."""
+    rng = np.random.default_rng(3)
+    rate = np.exp(rng.normal(2.0, 0.8, size=N))
+    gain = rng.gamma(4, 1 / 4, size=(N, TRIALS))
+    counts = rng.poisson(rate[:, np.newaxis] * gain * SECONDS)
+    counts[NAMES.index(SILENT)] = 0
+    return [
+        (name, t, counts[i, t], SECONDS, "V1" if i % 2 else "V2", f"{100 - i}.0")
+        for i, name in enumerate(NAMES)
+        for t in range(TRIALS)
+    ]
+
+
+def write_table(path, chosen):
+    """Write rows as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("neuron", "trial", "count", "duration", "area", "depth"))
+        writer.writerows(chosen)
+    return str(path)
+
+
+def configure(table, **sections):
+    """Return the small run's configuration, with keys of its sections changed."""
+    tables = [table] if isinstance(table, str) else table
+    changes = {"input": {"tables": tables, **sections.pop("input", {})}, **sections}
+    return resolve_config(OPTIONS, changes)
+
+
+class Recorder(Progress):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.steps: list[tuple[int, int]] = []
+
+    @override
+    def stage(self, name: str) -> None:
+        self.stages.append(name)
+
+    @override
+    def advance(self, done: int, total: int, detail: str = "") -> None:
+        self.steps.append((done, total))
+
+    @override
+    def close(self) -> None:
+        return
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The one real fit: its configuration, its folder, and every model's draws."""
+
+    config: RunConfig
+    out: Path
+    outcome: RunOutcome
+    progress: Recorder
+    draws: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def fit(tmp_path_factory):
+    """Fit Poisson and NB2 with partial pooling."""
+    folder = tmp_path_factory.mktemp("fit")
+    config, progress = configure(write_table(folder / "counts.csv", rows())), Recorder()
+    draws = {}
+
+    def compute(spec, *rest):
+        draws[spec.name] = compute_posterior(spec, *rest)
+        return draws[spec.name]
+
+    compute_posterior = pipeline.compute_posterior
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "compute_posterior", compute)
+        outcome = run(config, folder / "out", progress)
+    return Fitted(config, folder / "out", outcome, progress, draws)
+
+
+@pytest.fixture
+def no_fit(monkeypatch):
+    """Forbid fitting."""
+
+    def fail(*_):
+        pytest.fail("a model was fitted")
+
+    monkeypatch.setattr(pipeline, "compute_posterior", fail)
+
+
+@pytest.fixture
+def known_draws(monkeypatch, fit):
+    """Give the first fit's draws at once, in place of sampling."""
+    monkeypatch.setattr(pipeline, "compute_posterior", lambda spec, *_: fit.draws[spec.name])
+
+
+def files_of(folder):
+    """Return every file of a folder, at any depth, as paths in it."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def content_of(folder):
+    """Return the bytes of every file of a folder."""
+    return {name: (folder / name).read_bytes() for name in files_of(folder)}
+
+
+def table(fit, name):
+    """Return a table of the fit as columns."""
+    return pq.read_table(fit.out / f"{name}.parquet").to_pydict()
+
+
+class TestFolder:
+    """What the run leaves behind."""
+
+    def test_holds_every_file_and_no_other(self, fit):
+        """The files of the design's list."""
+        pictures = {
+            "shrinkage", "overdispersion", "forest", "own_weight", "dispersion_shrinkage",
+            "tau_prior_posterior", "predictive", "trace",
+        }  # fmt: skip
+        assert files_of(fit.out) == {
+            *(f"{name}.{suffix}" for name in TABLE_NAMES for suffix in ("parquet", "csv")),
+            *("posterior/poisson-partial.nc", "posterior/nb2-partial.nc"),
+            *(f"plots/{name}.png" for name in pictures),
+            *(f"plots/data/{name}.csv" for name in pictures),
+            *("plots/data/about.json", "summary.json", "config.toml", "run.log", "manifest.json"),
+        }
+
+    def test_stands_alone(self, fit):
+        """Nothing half-written beside it."""
+        assert {path.name for path in fit.out.parent.iterdir()} == {"counts.csv", "out"}
+
+    def test_is_as_its_manifest_says(self, fit):
+        """Digests of every file, the input's digest, the seed and the status."""
+        manifest = read_manifest(fit.out)
+        assert set(manifest.files) == files_of(fit.out) - {"manifest.json"}
+        assert changed_files(fit.out, manifest) == ()
+        assert [each.path for each in manifest.inputs] == [fit.config.input.tables[0]]
+        assert manifest.seed == 7
+        assert manifest.status == fit.outcome.summary["status"]
+
+    def test_configuration_is_the_one_that_ran(self, fit):
+        """Read back, it is the same."""
+        assert resolve_config(read_settings(fit.out / "config.toml"), {}) == fit.config
+
+    def test_summary_is_what_the_caller_gets(self, fit):
+        """The file and the returned outcome agree."""
+        assert json.loads((fit.out / "summary.json").read_text()) == fit.outcome.summary
+        assert not fit.outcome.was_there
+
+    def test_log_tells_the_run(self, fit):
+        """Each model, the table, and how the computation went."""
+        log = (fit.out / "run.log").read_text(encoding="utf-8")
+        for text in ("counts.csv", "Poisson partial", "NB2 partial *", "compiled in", "132 trials"):
+            assert text in log
+
+    def test_every_picture_is_a_png(self, fit):
+        """By its first bytes."""
+        for path in (fit.out / "plots").glob("*.png"):
+            assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+class TestTables:
+    """Columns, rows and numbers."""
+
+    @pytest.mark.parametrize("name", TABLE_NAMES)
+    def test_columns_are_those_of_the_schema(self, fit, name):
+        """In its order; the input's own columns after them."""
+        carried = ["area", "depth"] if name in {"neurons", "estimates"} else []
+        wanted = [column.name for column in table_schemas()[name]] + carried
+        assert list(table(fit, name)) == wanted
+
+    @pytest.mark.parametrize("name", TABLE_NAMES)
+    def test_csv_and_parquet_hold_the_same(self, fit, name):
+        """Every digit; an empty cell is a null."""
+        with (fit.out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            cells = list(csv.DictReader(file))
+        columns = table(fit, name)
+        assert len(cells) == len(next(iter(columns.values())))
+        for column, values in columns.items():
+            for row, value in zip(cells, values, strict=True):
+                if value is None:
+                    assert row[column] == ""
+                elif isinstance(value, float):
+                    assert float(row[column]) == value
+                else:
+                    assert row[column].casefold() == str(value).casefold()
+
+    def test_neurons_are_those_of_the_input_in_natural_order(self, fit):
+        """n2 before n10; raw numbers are sums of the input."""
+        neurons = table(fit, "neurons")
+        assert tuple(neurons["neuron"]) == NAMES
+        spikes = [sum(row[2] for row in rows() if row[0] == name) for name in NAMES]
+        assert neurons["spike_count"] == spikes
+        assert neurons["n_trials"] == [TRIALS] * N
+        assert neurons["rate_raw"] == pytest.approx([s / (TRIALS * SECONDS) for s in spikes])
+        assert set(neurons["rate_unit"]) == {"spikes/s"}
+
+    def test_input_columns_are_carried_as_written(self, fit):
+        """To every model's rows."""
+        neurons, estimates = table(fit, "neurons"), table(fit, "estimates")
+        assert neurons["depth"] == [f"{100 - i}.0" for i in range(N)]
+        assert neurons["area"] == ["V1" if i % 2 else "V2" for i in range(N)]
+        assert estimates["depth"] == 2 * neurons["depth"]
+
+    def test_neurons_are_the_primary_models_estimates(self, fit):
+        """NB2 with partial pooling, marked in both tables."""
+        neurons, estimates = table(fit, "neurons"), table(fit, "estimates")
+        assert estimates["family"] == ["poisson"] * N + ["nb2"] * N
+        assert estimates["is_primary"] == [False] * N + [True] * N
+        for column in set(neurons) & set(estimates):
+            assert neurons[column] == estimates[column][N:]
+
+    def test_rates_are_those_of_the_draws(self, fit):
+        """Mean, median and interval of exp θ."""
+        neurons = table(fit, "neurons")
+        rate = np.exp(fit.draws["nb2-partial"].flat_theta)
+        lower, median, upper = np.quantile(rate, [0.025, 0.5, 0.975], axis=0)
+        for name, wanted in (
+            ("mean", rate.mean(axis=0)), ("lower", lower), ("median", median), ("upper", upper),
+        ):  # fmt: skip
+            np.testing.assert_allclose(neurons[f"rate_{name}"], wanted, rtol=1e-9)
+
+    def test_dispersions_are_medians_of_the_draws(self, fit):
+        """σ_G and 1 + α λ ē; no column holds their means, which need not exist."""
+        neurons = table(fit, "neurons")
+        draws = fit.draws["nb2-partial"]
+        theta, delta = draws.flat_theta, draws.flat_delta
+        fano = 1 + np.exp(2 * delta + theta) * SECONDS
+        np.testing.assert_allclose(neurons["gain_sd_median"], np.median(np.exp(delta), axis=0))
+        np.testing.assert_allclose(neurons["fano_model_median"], np.median(fano, axis=0))
+        for name in ("neurons", "estimates", "overdispersion"):
+            assert not {"gain_sd_mean", "fano_model_mean"} & set(table(fit, name))
+        above = table(fit, "overdispersion")["prob_fano_above"]
+        np.testing.assert_allclose(above, np.mean(fano > 1.1, axis=0))
+
+    def test_poisson_has_no_dispersion(self, fit):
+        """Empty cells, not zeros."""
+        estimates = table(fit, "estimates")
+        for column in ("gain_sd_median", "fano_model_median", "dispersion_source"):
+            assert estimates[column][:N] == [None] * N
+            assert None not in estimates[column][N:]
+
+    def test_silent_neuron_has_finite_estimates_and_its_flag(self, fit):
+        """An upper bound, and no raw Fano factor."""
+        i = NAMES.index(SILENT)
+        neurons, measured = table(fit, "neurons"), table(fit, "overdispersion")
+        assert "silent" in neurons["flags"][i].split()
+        assert 0 < neurons["rate_mean"][i] < neurons["rate_upper"][i] < 5
+        assert measured["fano_raw"][i] is None
+        assert measured["verdict"][i] == "undecided"
+
+    def test_partial_pooling_shrinks_towards_the_population(self, fit):
+        """Every spiking neuron's log rate lies between its own and μ, within the draws' error."""
+        estimates = table(fit, "estimates")
+        mu = fit.draws["poisson-partial"].flat("mu").mean()
+        raw, pooled = np.array(estimates["rate_raw"][:N]), np.array(estimates["log_rate_mean"][:N])
+        spiking = raw > 0
+        moved = (pooled - np.log(raw, where=spiking, out=np.zeros(N)))[spiking]
+        towards = np.sign(mu - np.log(raw[spiking]))
+        few = np.array(estimates["spike_count"][:N])[spiking]
+        assert np.all(moved * towards > -0.5 / few - 0.02)
+
+    def test_population_is_that_of_the_draws(self, fit):
+        """Medians of every hyperparameter, and words as their exponentials."""
+        population = table(fit, "population")
+        found = {
+            (family, parameter): median
+            for family, parameter, median in zip(
+                population["family"], population["parameter"], population["median"], strict=True
+            )
+        }
+        assert len(found) == 4 + 7
+        for family in ("poisson", "nb2"):
+            for name, word in (("mu", "typical_rate"), ("tau", "rate_spread_fold")):
+                draws = fit.draws[f"{family}-partial"].flat(name)
+                assert found[family, name] == pytest.approx(np.median(draws))
+                assert found[family, word] == pytest.approx(np.median(np.exp(draws)))
+
+
+class TestProgress:
+    """What a listener hears."""
+
+    def test_stages_follow_the_flow(self, fit):
+        """From reading to writing, each model by name."""
+        assert fit.progress.stages == [
+            "reading", "testing dispersion", "fitting Poisson partial", "fitting NB2 partial",
+            "predicting", "writing",
+        ]  # fmt: skip
+
+    def test_steps_end_at_their_total(self, fit):
+        """Both models' chains, tuning included."""
+        assert fit.progress.steps.count((1200, 1200)) >= 2
+        assert all(0 <= done <= total == 1200 for done, total in fit.progress.steps)
+
+
+class TestRepeating:
+    """The same run again, in other ways, gives the same tables."""
+
+    def test_config_file_repeats_the_run(self, fit, tmp_path):
+        """Byte for byte: tables, posterior, pictures and their numbers."""
+        again = resolve_config(read_settings(fit.out / "config.toml"), {})
+        run(again, tmp_path / "again")
+        first, second = content_of(fit.out), content_of(tmp_path / "again")
+        assert first.keys() == second.keys()
+        timed = {"manifest.json", "summary.json", "run.log"}
+        assert {name for name in first if first[name] != second[name]} <= timed
+
+    def test_order_and_files_do_not_matter_nor_what_else_is_fitted(self, fit, tmp_path):
+        """Rows shuffled, split into two files at random: NB2's estimates to the last bit."""
+        shuffled = rows()
+        np.random.default_rng(1).shuffle(shuffled)
+        parts = [
+            write_table(tmp_path / "a.csv", shuffled[:50]),
+            write_table(tmp_path / "b.csv", shuffled[50:]),
+        ]
+        config = configure(
+            parts,
+            input={"same_neurons": True},
+            model={"family": "nb2"},
+            report={"plots": "none", "posterior": "none"},
+        )
+        run(config, tmp_path / "again")
+        found = {
+            name: pq.read_table(tmp_path / "again" / f"{name}.parquet") for name in TABLE_NAMES
+        }
+        for name in ("neurons", "overdispersion"):
+            assert found[name] == pq.read_table(fit.out / f"{name}.parquet")
+        for name in ("estimates", "population", "diagnostics"):
+            whole = pq.read_table(fit.out / f"{name}.parquet")
+            nb2 = [family == "nb2" for family in whole["family"].to_pylist()]
+            assert found[name] == whole.filter(nb2)
+
+
+class TestOutputThatExists:
+    """--if-exists."""
+
+    @pytest.mark.usefixtures("no_fit")
+    def test_fail_refuses_before_any_work(self, fit):
+        """And leaves it as it was."""
+        before = content_of(fit.out)
+        with pytest.raises(OutputExistsError):
+            run(fit.config, fit.out)
+        assert content_of(fit.out) == before
+
+    @pytest.mark.usefixtures("no_fit")
+    def test_skip_finds_the_same_run(self, fit):
+        """Nothing is fitted or written; the summary is the earlier one's."""
+        before = content_of(fit.out)
+        config = configure(fit.config.input.tables[0], run={"if_exists": "skip"})
+        outcome = run(config, fit.out)
+        assert outcome.was_there
+        assert outcome.summary == fit.outcome.summary
+        assert outcome.problems == fit.outcome.problems
+        assert content_of(fit.out) == before
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"engine": {"draws": 301}}, {"report": {"interval": 0.9}}, {"model": {"family": "nb2"}}],
+    )
+    @pytest.mark.usefixtures("no_fit")
+    def test_skip_refuses_another_run(self, fit, changes):
+        """Other options are another run."""
+        config = configure(fit.config.input.tables[0], run={"if_exists": "skip"}, **changes)
+        with pytest.raises(OutputExistsError, match="options"):
+            run(config, fit.out)
+
+    @pytest.mark.usefixtures("no_fit")
+    def test_skip_refuses_other_data(self, fit, tmp_path):
+        """One spike more."""
+        first, *rest = rows()
+        other = write_table(
+            tmp_path / "counts.csv", [(*first[:2], first[2] + 1, *first[3:]), *rest]
+        )
+        with pytest.raises(OutputExistsError, match="input data"):
+            run(configure(other, run={"if_exists": "skip"}), fit.out)
+
+    @pytest.mark.usefixtures("known_draws")
+    def test_replace_keeps_what_it_did_not_write(self, fit, tmp_path):
+        """The earlier run's files are gone, the user's own stays."""
+        out = shutil.copytree(fit.out, tmp_path / "out")
+        (out / "notes.txt").write_text("mine")
+        config = configure(
+            fit.config.input.tables[0],
+            run={"if_exists": "replace"},
+            report={"plots": "none", "tables": "csv", "posterior": "full"},
+        )
+        run(config, out)
+        assert (out / "notes.txt").read_text() == "mine"
+        assert files_of(out) == {
+            *(f"{name}.csv" for name in TABLE_NAMES),
+            *("posterior/poisson-partial.nc", "posterior/nb2-partial.nc"),
+            *("summary.json", "config.toml", "run.log", "manifest.json", "notes.txt"),
+        }
+        assert changed_files(out, read_manifest(out)) == ()
+
+
+class TestFailure:
+    """Nothing is left behind."""
+
+    @pytest.mark.parametrize("failing", ["compute_posterior", "check_predictive", "make_tables",
+                                         "render_pictures"])  # fmt: skip
+    @pytest.mark.usefixtures("known_draws")
+    def test_leaves_no_folder(self, fit, monkeypatch, tmp_path, failing):
+        """Whichever stage raises."""
+
+        def fail(*_, **__):
+            raise ZeroDivisionError(failing)
+
+        monkeypatch.setattr(pipeline, failing, fail)
+        with pytest.raises(ZeroDivisionError):
+            run(fit.config, tmp_path / "deep" / "out")
+        assert files_of(tmp_path) == set()
+        assert not (tmp_path / "deep" / "out").exists()
+
+    @pytest.mark.usefixtures("known_draws")
+    def test_of_replacing_leaves_the_earlier_results(self, fit, monkeypatch, tmp_path):
+        """Half-way through the pictures the disk is full."""
+        out = shutil.copytree(fit.out, tmp_path / "out")
+        before = content_of(out)
+
+        def fill_up(*_):
+            yield "plots/first.png", b"half"
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(pipeline, "render_pictures", fill_up)
+        config = configure(fit.config.input.tables[0], run={"if_exists": "replace"})
+        with pytest.raises(ReadWriteError, match="No space left"):
+            run(config, out)
+        assert content_of(out) == before
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+    @pytest.mark.usefixtures("no_fit")
+    def test_of_the_plan_comes_before_any_fit(self, tmp_path):
+        """One trial per neuron, NB2 by name."""
+        lone = write_table(tmp_path / "lone.csv", rows()[::TRIALS])
+        with pytest.raises(NotIdentifiableError):
+            run(configure(lone, model={"family": "nb2"}), tmp_path / "out")
+        assert files_of(tmp_path) == {"lone.csv"}
+
+
+def test_run_that_did_not_converge_is_written_and_marked(fit, monkeypatch, tmp_path):
+    """In the summary, the manifest, the diagnostics, the log and the outcome."""
+
+    def diverging(spec, *_):
+        draws = fit.draws[spec.name]
+        return replace(draws, sampler=replace(draws.sampler, divergences=5))
+
+    monkeypatch.setattr(pipeline, "compute_posterior", diverging)
+    config = configure(fit.config.input.tables[0], report={"plots": "none"})
+    outcome = run(config, tmp_path / "out")
+    wanted = "5 divergent transitions (wanted 0): raise --target-accept"
+    for label in ("Poisson partial", "NB2 partial"):
+        assert f"{label}: {wanted}" in outcome.problems
+    assert outcome.summary["status"] == "not_converged"
+    assert read_manifest(tmp_path / "out").status == "not_converged"
+    diagnostics = pq.read_table(tmp_path / "out" / "diagnostics.parquet").to_pylist()
+    samplers = [row for row in diagnostics if row["parameter"] == "sampler"]
+    assert [(row["divergences"], row["passed"]) for row in samplers] == [(5, False)] * 2
+    assert "NOT CONVERGED" in (tmp_path / "out" / "run.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("known_draws")
+def test_options_of_the_report_reach_it(fit, tmp_path):
+    """Interval, threshold and formats."""
+    config = configure(
+        fit.config.input.tables[0],
+        report={
+            "interval": 0.5, "fano_threshold": 1.5, "fano_ddof": 0, "plots": "svg",
+            "tables": "parquet", "posterior": "none",
+        },
+    )  # fmt: skip
+    run(config, tmp_path / "out")
+    found = pq.read_table(tmp_path / "out" / "neurons.parquet").to_pydict()
+    draws = fit.draws["nb2-partial"]
+    np.testing.assert_allclose(
+        found["rate_lower"], np.quantile(np.exp(draws.flat_theta), 0.25, axis=0), rtol=1e-9
+    )
+    fano = 1 + np.exp(2 * draws.flat_delta + draws.flat_theta) * SECONDS
+    measured = pq.read_table(tmp_path / "out" / "overdispersion.parquet").to_pydict()
+    np.testing.assert_allclose(measured["prob_fano_above"], np.mean(fano > 1.5, axis=0))
+    raw = np.array(table(fit, "overdispersion")["fano_raw"], dtype=float)
+    np.testing.assert_allclose(
+        np.array(measured["fano_raw"], dtype=float), raw * (TRIALS - 1) / TRIALS
+    )
+    suffixes = {Path(name).suffix for name in files_of(tmp_path / "out")}
+    assert suffixes == {".parquet", ".svg", ".csv", ".json", ".toml", ".log"}
+    assert not list((tmp_path / "out").glob("*.csv"))
+
+
+def test_posterior_files_hold_the_draws(fit):
+    """Hyperparameters by chain, as the sampler gave them."""
+    import xarray as xr
+
+    with xr.open_dataset(fit.out / "posterior/nb2-partial.nc", group="posterior") as found:
+        for name in ("mu", "tau", "mu_delta", "tau_delta"):
+            np.testing.assert_array_equal(
+                found[name].to_numpy(), fit.draws["nb2-partial"].population[name]
+            )
+
+
+@pytest.mark.usefixtures("no_fit")
+def test_plan_reads_and_writes_nothing(fit):
+    """--dry-run: sizes, columns, models and the configuration, as JSON."""
+    before = content_of(fit.out.parent)
+    plan = json.loads(json.dumps(plan_run(fit.config).as_json(), allow_nan=False))
+    assert content_of(fit.out.parent) == before
+    assert (plan["neurons"], plan["trials"], plan["rate_unit"]) == (N, N * TRIALS, "spikes/s")
+    assert plan["models"] == ["poisson-partial", "nb2-partial"]
+    assert plan["primary"] == "nb2-partial"
+    assert {"role": "exposure", "column": "duration"} in plan["recognised"]
+    assert resolve_config(plan["config"], {}) == fit.config
+
+
+def test_silent_progress_says_nothing(capsys):
+    """The library's default."""
+    silent = Silent()
+    silent.stage("reading")
+    silent.advance(1, 2, "detail")
+    silent.close()
+    assert capsys.readouterr() == ("", "")
