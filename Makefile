@@ -13,7 +13,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/spikepool fit sample_data/v1_population.csv -o $(OUT) --exposure duration --if-exists replace
+	$(BIN)/spikepool fit sample_data/v1_population.csv --where "direction == 90" -o $(OUT) --if-exists replace
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
