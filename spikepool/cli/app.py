@@ -1,7 +1,11 @@
 """The command line: commands, and the one place where errors become exit codes."""
 
+import contextlib
+import io
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,10 +17,11 @@ from spikepool.cli.plot import plot_command
 from spikepool.cli.schema import schema_command
 from spikepool.cli.signals import signals_as_errors
 from spikepool.cli.simulate import simulate_command
-from spikepool.errors import SpikepoolError
+from spikepool.errors import ReadWriteError, SpikepoolError
 
 BUG = 70
 BROKEN_PIPE = 141
+STANDARD_OUTPUT = 1
 
 app = typer.Typer(
     name="spikepool",
@@ -50,7 +55,23 @@ def _describe(
 
 def main() -> None:
     """Run the command line and exit."""
-    sys.exit(run_guarded(lambda: app(), debug="--debug" in sys.argv))  # noqa: PLW0108 - app is Any
+    code = _prepare_streams() or run_guarded(lambda: app(), debug="--debug" in sys.argv)  # noqa: PLW0108 - app is Any
+    if code in (BROKEN_PIPE, ReadWriteError.exit_code):
+        # Python's own flush at exit would fail again, and aloud.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STANDARD_OUTPUT)
+    sys.exit(code)
+
+
+def _prepare_streams() -> int:
+    """Let every text be printed in any encoding; return an exit code where nothing can be."""
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+    if sys.stdout is None:
+        print("spikepool: standard output is closed", file=sys.stderr)
+        return ReadWriteError.exit_code
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return 0
 
 
 def run_guarded(command: Callable[[], object], *, debug: bool) -> int:
@@ -67,25 +88,39 @@ def run_guarded(command: Callable[[], object], *, debug: bool) -> int:
     int
     """
     try:
-        with signals_as_errors():
-            command()
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+        return _exit_code_of(command)
+    except BrokenPipeError:
+        return BROKEN_PIPE
     except SpikepoolError as error:
         if debug:
             raise
-        print(f"spikepool: {error}", file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        return BROKEN_PIPE
+        return _told(str(error), error.exit_code)
+    except OSError as error:
+        if debug:
+            raise
+        return _told(f"reading or writing failed: {error}", ReadWriteError.exit_code)
     except Exception as error:
         if debug:
             raise
-        print(
-            f"spikepool: a bug: {type(error).__name__}: {error}\n"
-            "  → run it again with --debug and report what it prints",
-            file=sys.stderr,
-        )
-        return BUG
-    return 0
+        advice = "run it again with --debug and report what it prints"
+        return _told(f"a bug: {type(error).__name__}: {error}\n  → {advice}", BUG)
+
+
+def _exit_code_of(command: Callable[[], object]) -> int:
+    """Run a command to its end, which includes that its output is written."""
+    try:
+        with signals_as_errors():
+            command()
+        code = 0
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # how Typer and Rich answer one
+            return BROKEN_PIPE
+        code = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    sys.stdout.flush()
+    return code
+
+
+def _told(message: str, code: int) -> int:
+    with contextlib.suppress(BrokenPipeError):
+        print(f"spikepool: {message}", file=sys.stderr)
+    return code

@@ -39,8 +39,8 @@ def show_plan(plan: RunPlan, output: Path | None) -> None:
     print(f"read    {shown['trials']:,} trials · {shown['neurons']:,} neurons")
     for each in plan.counts.recognised:
         print(f"        {each[0]} = {each[1]}")
-    notices = [{"code": each.code, "message": each.message} for each in plan.notices]
-    print("\n".join(notice_lines(notices)))
+    for line in notice_lines(shown["notices"]):
+        print(line)
     for spec in plan.models.specs:
         print(f"fit     {spec.label}{' *' if spec == plan.models.primary else ''}")
     print(f"write   {shown_path(str(output)) if output else 'nowhere: no -o given'}")

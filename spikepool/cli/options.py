@@ -1,6 +1,7 @@
 """Command-line options made from the configuration: one option per field, with its help."""
 
 import inspect
+import os
 from collections.abc import Callable, Iterable
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
@@ -76,17 +77,18 @@ def _collected(sections: Iterable[str], given: dict[str, Any]) -> Settings:
     """Sort what was given by section and field, leaving out what was not."""
     settings: Settings = {}
     for section in sections:
-        for name in SECTIONS[section][0].model_fields:
+        for name, field in SECTIONS[section][0].model_fields.items():
             value = given[f"{section}__{name}"]
-            if value is not None and value != []:
+            if not value and _splits_itself(field) and not _is_argument(section, name):
+                value = os.environ.get(_variable(name))
+            if value is not None and value not in ([], ""):
                 settings.setdefault(section, {})[name] = value
     return settings
 
 
 def _parameter(section: str, name: str, field: FieldInfo) -> inspect.Parameter:
     """Make the parameter that Typer reads."""
-    is_argument = (section, name) == ("input", "tables")
-    info = _argument(field) if is_argument else _option(section, name, field)
+    info = _argument(field) if _is_argument(section, name) else _option(section, name, field)
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(
         f"{section}__{name}", kind, default=None, annotation=Annotated[_given_type(field), info]
@@ -104,11 +106,24 @@ def _option(section: str, name: str, field: FieldInfo) -> Any:
         flags,
         help=_help(field),
         metavar=_metavar(field),
-        envvar=f"SPIKEPOOL_{name.upper()}",
+        envvar=None if _splits_itself(field) else _variable(name),
         show_envvar=False,
         show_default=False,
         rich_help_panel=SECTIONS[section][1],
     )
+
+
+def _is_argument(section: str, name: str) -> bool:
+    return (section, name) == ("input", "tables")
+
+
+def _variable(name: str) -> str:
+    return f"SPIKEPOOL_{name.upper()}"
+
+
+def _splits_itself(field: FieldInfo) -> bool:
+    """Whether the configuration splits the value at commas; Typer would split it at spaces."""
+    return get_origin(_without_aliases(field.annotation)) is tuple
 
 
 def _help(field: FieldInfo) -> str:

@@ -37,9 +37,15 @@ def plot_command(
         chosen = PlotStyle(style, _millimetres(width))
     except ValueError as error:
         raise UsageError(f"--width: {error}") from error
-    folder = output or results.with_name(f"{results.name}-plots")
+    folder = output or _beside(results)
     written = write_pictures(folder, redraw_pictures(about, tables, formats, chosen))
     print(f"{len(written)} plots · {folder}")
+
+
+def _beside(results: Path) -> Path:
+    """Return the folder OUT-plots, also of ``.`` and ``..``, which have no name of their own."""
+    named = results if results.name not in {"", ".."} else results.resolve()
+    return named.with_name(f"{named.name}-plots")
 
 
 def _millimetres(width: str | None) -> float | None:
