@@ -6,8 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from spikepool.data.spike_counts import FloatArray
+from spikepool.errors import BadDataError
 from spikepool.models.priors import Priors, prior_density
 from spikepool.posterior.results import PopulationParameter
 from spikepool.report.plots.about import About
@@ -71,13 +73,29 @@ def redraw_pictures(
     Yields
     ------
     tuple of (str, bytes)
+
+    Raises
+    ------
+    BadDataError
+        If the numbers are not as they were stored.
     """
     from spikepool.report.plots.numbers import from_csv
 
     formats = tuple(formats)
-    for name, fields in json.loads(about).items():
-        if name in tables:
-            yield from _drawn(name, from_csv(tables[name]), About(**fields), formats, style)
+    try:
+        abouts = TypeAdapter(dict[str, About]).validate_json(about)
+    except ValueError as error:
+        raise BadDataError(f"{ABOUT_FILE} is not as it was written: {error}") from error
+    for name, of_picture in abouts.items():
+        if name not in tables:
+            continue
+        try:
+            yield from _drawn(name, from_csv(tables[name]), of_picture, formats, style)
+        except (KeyError, ValueError) as error:
+            raise BadDataError(
+                f"{DATA_FOLDER}/{name}.csv is not as it was written: {error!r}",
+                "fit again, or look at the error with --debug",
+            ) from error
 
 
 def _drawn(
