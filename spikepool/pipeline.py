@@ -30,7 +30,7 @@ from spikepool.report.manifest import make_manifest
 from spikepool.report.pictures import render_pictures
 from spikepool.report.posterior_file import render_posteriors
 from spikepool.report.run_results import FittedModel, RunResults
-from spikepool.report.summary import summarise_run
+from spikepool.report.summary import summarise_data, summarise_run
 from spikepool.report.table_files import render_tables
 from spikepool.report.tables import make_tables
 from spikepool.report.writer import already_done, open_output, write_output
@@ -61,11 +61,7 @@ class RunPlan:
     def as_json(self) -> dict[str, Any]:
         """Return the plan as JSON: sizes, columns, notices, models and configuration."""
         return {
-            "neurons": self.tally.n_neurons,
-            "trials": int(self.tally.n_trials.sum()),
-            "cells": len(self.tally.count),
-            "rate_unit": self.tally.rate_unit,
-            "recognised": [{"role": role, "column": name} for role, name in self.counts.recognised],
+            "data": summarise_data(self.counts, self.tally),
             "notices": [{"code": each.code, "message": each.message} for each in self.notices],
             "models": [spec.name for spec in self.models.specs],
             "primary": self.models.primary.name,

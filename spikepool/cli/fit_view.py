@@ -6,7 +6,7 @@ from spikepool.data.wording import shown_path
 from spikepool.errors import UsageError
 from spikepool.pipeline import RunOutcome, RunPlan
 from spikepool.report.log import computation_lines
-from spikepool.report.summary_text import last_line, notice_lines, summary_lines
+from spikepool.report.summary_text import data_lines, last_line, notice_lines, summary_lines
 
 
 def required_output(output: Path | None) -> Path:
@@ -36,10 +36,7 @@ def show_outcome(outcome: RunOutcome, *, quiet: bool, verbose: bool) -> None:
 def show_plan(plan: RunPlan, output: Path | None) -> None:
     """Print what would be fitted and written."""
     shown = plan.as_json()
-    print(f"read    {shown['trials']:,} trials · {shown['neurons']:,} neurons")
-    for each in plan.counts.recognised:
-        print(f"        {each[0]} = {each[1]}")
-    for line in notice_lines(shown["notices"]):
+    for line in (*data_lines(shown["data"]), *notice_lines(shown["notices"])):
         print(line)
     for spec in plan.models.specs:
         print(f"fit     {spec.label}{' *' if spec == plan.models.primary else ''}")

@@ -26,6 +26,7 @@ from spikepool.data.text_table import TextColumn, TextTable, as_labels, concaten
 from spikepool.data.trials import (
     carried_columns,
     check_groups,
+    note_varying_labels,
     rows_without_repeats,
     spare_columns,
 )
@@ -124,6 +125,7 @@ def _assembled(
 ) -> SpikeCounts:
     observations, rows = _checked_rows(observations, roles, options, notices)
     carried = _carried(observations, roles, as_labels(observations.neuron))
+    note_varying_labels(observations, roles, {column.name for column in carried}, notices)
     if options.fill_zeros:
         rows = _with_zeros(observations, roles, rows, notices)
     known = roles.exposure is not None or options.duration is not None

@@ -1,6 +1,7 @@
 """The identity of a trial: repeated rows, contradictions, and groups of neurons."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from spikepool.data.spike_counts import FloatArray, IntArray, NeuronColumn, Noti
 from spikepool.data.text_table import TextColumn, combined_codes
 from spikepool.data.wording import plural, quoted
 from spikepool.errors import BadDataError
+
+_MEASURED_NAME = re.compile(r"count|spike|rate|duration|time|onset|index|number", re.IGNORECASE)
+"""Names of columns that hold a quantity of the trial, never a label of it."""
 
 
 def is_measured(column: TextColumn) -> bool:
@@ -122,6 +126,33 @@ def carried_columns(
         NeuronColumn(c.name, tuple(c.cell(int(row)) or None for row in row_of[order]))
         for c in constant
     )
+
+
+def note_varying_labels(
+    observations: Observations, roles: Roles, constant: Collection[str], notices: list[Notice]
+) -> None:
+    """Note labels that change within neurons and come back: stimuli that no part models.
+
+    Parameters
+    ----------
+    observations : Observations
+    roles : Roles
+    constant : collection of str
+        Columns that are constant within neurons.
+    notices : list of Notice
+    """
+    for column in spare_columns(observations, roles):
+        if column.name in constant or is_measured(column) or _MEASURED_NAME.search(column.name):
+            continue
+        both = combined_codes([observations.neuron.codes, column.codes])
+        if len(both) >= 2 * len(np.unique(both)):
+            name = column.name
+            text = (
+                f"{quoted(name)} changes within neurons and is not modelled: if it is a stimulus, "
+                f"its tuning counts as overdispersion. --condition {name} keeps raw Fano factors "
+                "and tests within it; --where looks at one value"
+            )
+            notices.append(Notice("varying-label", text))
 
 
 def _first_row_of_key(key: IntArray) -> IntArray:

@@ -102,7 +102,7 @@ def _mixing_problems(
         worst = int(np.argmax(np.nan_to_num(each.r_hat, nan=np.inf)))
         if n_chains > 1 and not each.r_hat[worst] <= MOST_R_HAT:
             yield (
-                f"R\u0302 of {_named(each, worst)} {_number(each.r_hat[worst], '.3f')} "
+                f"R\u0302 of {_named(each, worst)} {_number(each.r_hat[worst], '.4f')} "
                 f"(wanted at most {MOST_R_HAT}): raise --tune and --draws"
             )
         for kind, values in (("bulk", each.ess_bulk), ("tail", each.ess_tail)):

@@ -24,7 +24,7 @@ def log_text(summary: Mapping[str, Any], started: datetime) -> str:
         f"spikepool {summary['spikepool']} · started {started.isoformat(timespec='seconds')}",
         *(f"table {table}" for table in summary["data"]["tables"]),
         "",
-        *summary_lines(summary, "neurons"),
+        *summary_lines(summary, "this folder"),
         "",
         *computation_lines(summary["models"]),
     ]

@@ -8,7 +8,8 @@ from pydantic import JsonValue
 
 from spikepool import __version__
 from spikepool.config import RunConfig
-from spikepool.data.spike_counts import FloatArray
+from spikepool.data.spike_counts import FloatArray, SpikeCounts
+from spikepool.data.tally import Tally
 from spikepool.data.wording import shown_path
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.results import PopulationParameter
@@ -44,7 +45,7 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
         "problems": list(results.problems),
         "primary": _model_names(results.primary),
         "interval": config.report.interval,
-        "data": _data(results),
+        "data": summarise_data(results.counts, results.tally),
         "models": [_model(model, results) for model in results.models],
         "shrinkage": _shrinkage(results.primary_model),
         "fano": _fano(results, config),
@@ -68,8 +69,8 @@ def _model_names(spec: ModelSpec) -> Json:
     }
 
 
-def _data(results: RunResults) -> Json:
-    counts, tally = results.counts, results.tally
+def summarise_data(counts: SpikeCounts, tally: Tally) -> Json:
+    """Say what was read: files, columns and sizes, ready for JSON."""
     trials = tally.n_trials
     return {
         "tables": [shown_path(source.path) for source in counts.sources],
@@ -159,10 +160,10 @@ def _shrinkage(primary: FittedModel) -> Json:
                 "spike_count": int(estimates.spike_count[i]),
                 "n_trials": int(estimates.n_trials[i]),
                 "rate_raw": _number(estimates.rate_raw[i]),
-                "rate_mean": _number(estimates.rate.mean[i]),
+                "rate_median": _number(estimates.rate.median[i]),
                 "own_weight_mean": _number(own_weight[i]),
             }
-            for i in _most_moved(estimates.rate_raw, estimates.rate.mean)
+            for i in _most_moved(estimates.rate_raw, estimates.rate.median)
         ],
     }
 

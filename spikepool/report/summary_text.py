@@ -55,7 +55,10 @@ def last_line(summary: Summary, place: str) -> str:
 
 def data_lines(data: Summary) -> Iterator[str]:
     """Say what was read and how it was understood."""
-    columns = {each["role"]: each["column"] for each in data["recognised"]}
+    columns: dict[str, str] = {}
+    for each in data["recognised"]:
+        before = f"{columns[each['role']]}," if each["role"] in columns else ""
+        columns[each["role"]] = before + each["column"]
     exposure = "no exposure: rates are per trial"
     if data["exposure_known"]:
         low, high = f"{data['exposure_min']:.3g}", f"{data['exposure_max']:.3g}"
@@ -143,7 +146,7 @@ def _shrinkage_lines(summary: Summary) -> Iterator[str]:
     )
     for moved in shrinkage["most_moved"]:
         counts = f"{plural(moved['spike_count'], 'spike')} / {plural(moved['n_trials'], 'trial')}"
-        rates = f"{_short(moved['rate_raw'])} → {_short(moved['rate_mean'])} {unit}"
+        rates = f"{_short(moved['rate_raw'])} → {_short(moved['rate_median'])} {unit}"
         name = listed([moved["neuron"]])
         yield f"           {name:<16} {counts:<26} {rates}"
 

@@ -91,7 +91,7 @@ def open_output(path: Path, if_exists: IfExists) -> Output:
         output = Output(target, if_exists, read_manifest(target))
         if _is_taken(target):
             _refuse_taken(output)
-        _try_folderhidden_beside(target)
+        _try_folder_beside(target)
     except (OSError, RuntimeError) as error:
         raise OutputExistsError(
             f"cannot make the output folder {shown}: {_reason(error)}", _OTHER_FOLDER
@@ -262,7 +262,7 @@ def _refuse_in_the_way(content: FolderContent, written: frozenset[str], output: 
         )
 
 
-def _try_folderhidden_beside(target: Path) -> None:
+def _try_folder_beside(target: Path) -> None:
     """Make and remove a folder where the output will be staged."""
     parent = next(folder for folder in target.parents if folder.exists())
     trial = hidden_beside(parent / target.name, "partial")

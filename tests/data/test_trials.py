@@ -110,3 +110,17 @@ def test_filling_needs_trials(read):
         read("neuron,count\na,3\n", fill_zeros=True)
     with pytest.raises(UsageError, match="long tables"):
         read("trial,n1,n2\n1,3,4\n", fill_zeros=True)
+
+
+def test_labels_that_change_within_neurons_are_noticed(read, codes):
+    """A stimulus that comes back within neurons warns; an area, an index and a count do not."""
+    rows = [
+        f"{neuron},{trial},{trial % 3},{trial % 2},V{neuron},{trial * 7},{trial % 2}\n"
+        for neuron in (1, 2)
+        for trial in range(8)
+    ]
+    counts = read("neuron,trial,count,grating,area,serial,count_pre\n" + "".join(rows))
+    notices = [notice for notice in counts.notices if notice.code == "varying-label"]
+    assert [notice.message.split("'")[1] for notice in notices] == ["grating"]
+    counts = read("neuron,trial,count,condition\n" + "a,1,3,x\na,2,4,x\na,3,3,y\na,4,0,y\n")
+    assert "varying-label" not in codes(counts)

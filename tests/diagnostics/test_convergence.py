@@ -88,7 +88,7 @@ def test_chains_that_disagree_are_named(good, name, neuron, called):
     problems = check_convergence(changed(good, name, neuron, one_chain_apart)).problems
     assert any(
         re.fullmatch(
-            rf"R\u0302 of {called} 1\.\d\d\d \(wanted at most 1\.01\): raise --tune and --draws",
+            rf"R\u0302 of {called} 1\.\d{{4}} \(wanted at most 1\.01\): raise --tune and --draws",
             problem,
         )
         for problem in problems

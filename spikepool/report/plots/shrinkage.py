@@ -104,10 +104,11 @@ def _draw_lines(
         _name_band(axes, population, style)
         chosen = neurons.iloc[named]
         raw = span.place(numbers(chosen, "raw"))
-        at = _fraction(axes, -0.07)
+        foot = span.fraction(span.low) if (numbers(chosen, "raw") > 0).all() else 0.0
         label_column(
-            axes, np.zeros(raw.size), raw, texts(chosen, "neuron"), style, at=at, side="left"
-        )
+            axes, np.zeros(raw.size), raw, texts(chosen, "neuron"), style,
+            at=_fraction(axes, -0.07), side="left", within=(foot, 1.0),
+        )  # fmt: skip
     return figure
 
 
