@@ -535,10 +535,11 @@ def test_plan_reads_and_writes_nothing(fit):
     before = content_of(fit.out.parent)
     plan = json.loads(json.dumps(plan_run(fit.config).as_json(), allow_nan=False))
     assert content_of(fit.out.parent) == before
-    assert (plan["neurons"], plan["trials"], plan["rate_unit"]) == (N, N * TRIALS, "spikes/s")
+    data = plan["data"]
+    assert (data["neurons"], data["trials"], data["rate_unit"]) == (N, N * TRIALS, "spikes/s")
     assert plan["models"] == ["poisson-partial", "nb2-partial"]
     assert plan["primary"] == "nb2-partial"
-    assert {"role": "exposure", "column": "duration"} in plan["recognised"]
+    assert {"role": "exposure", "column": "duration"} in data["recognised"]
     assert resolve_config(plan["config"], {}) == fit.config
 
 

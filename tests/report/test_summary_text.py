@@ -1,0 +1,203 @@
+"""What a person reads after a fit: exact lines, for every kind of run."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from spikepool.config import RunConfig
+from spikepool.data.spike_counts import Notice
+from spikepool.report.log import log_text
+from spikepool.report.summary import summarise_run
+from spikepool.report.summary_text import data_lines, notice_lines, summary_lines
+
+
+@pytest.fixture
+def summary(run):
+    """Return the summary of the small run, as it is read back from its file."""
+    return json.loads(json.dumps(summarise_run(run, RunConfig(), 11.23456)))
+
+
+def test_whole_text(summary):
+    """Six neurons of awkward names; control characters are escaped, columns line up."""
+    assert summary_lines(summary, "results") == [
+        "read    24 trials · 6 neurons · exposure 0.5 s",
+        "        columns: neuron = neuron, count = n_spikes",
+        "        not modelled: animal",
+        "        1 silent neuron: upper bounds only · 3 neurons with ≤ 4 trials",
+        "! 2 repeated rows left out",
+        "",
+        "                                  typical rate          spread              dispersion",
+        "Poisson partial                   1.4 [1.2, 1.8]        ×1.4 [1.2, 1.8]     –",
+        "NB2 none                          each neuron alone",
+        "NB2 complete                      1.4 [1.2, 1.8]        –                   –",
+        (
+            "NB2 partial *                     1.4 [1.2, 1.8]        ×1.4 [1.2, 1.8]     "
+            "gain sd 1.4 [1.2, 1.8]"
+        ),
+        "* primary: the model of the table neurons",
+        "",
+        "shrinkage  median own weight 0.795; 3 neurons below 0.8 (NB2 partial)",
+        "           NA               2 spikes / 4 trials        1 → 1.18 spikes/s",
+        "           =cmd|'/c calc'!A1 7 spikes / 1 trial         14 → 12.4 spikes/s",
+        r"""           'a,"b"\nc\r'     15 spikes / 3 trials       10 → 9.59 spikes/s""",
+        "           -1               20 spikes / 5 trials       8 → 7.81 spikes/s",
+        "           007              19 spikes / 6 trials       6.33 → 6.23 spikes/s",
+        (
+            "Fano       median 1.3; over Poisson 1, under 1, as Poisson 1, undecided 1 of 4 "
+            "neurons (FDR 5%)"
+        ),
+        "",
+        "OK  converged · results · 11 s",
+    ]
+
+
+def lines_of(summary, start):
+    """Return the lines that begin so."""
+    return [line for line in summary_lines(summary, "results") if line.startswith(start)]
+
+
+def test_fano_line_without_any(summary):
+    """Single trials: said in words."""
+    summary["fano"]["neurons"] = 0
+    summary["fano"]["median_raw"] = None
+    assert lines_of(summary, "Fano") == [
+        "Fano       no neuron has two trials and a spike in one condition"
+    ]
+
+
+def test_every_line_is_one_line(summary):
+    """Whatever the neurons are called."""
+    for line in summary_lines(summary, "results"):
+        assert line.isprintable() or line == ""
+
+
+def test_problems_stand_before_the_verdict(summary):
+    """Each on its line."""
+    summary["status"], summary["problems"] = "not_converged", ["NB2 partial: one", "NB2 none: two"]
+    assert summary_lines(summary, "results")[-3:] == [
+        "! NB2 partial: one",
+        "! NB2 none: two",
+        "NOT CONVERGED · results · 11 s",
+    ]
+
+
+def test_model_that_did_not_converge_is_marked_in_the_table(summary):
+    """At the end of its line, and no other."""
+    summary["models"][0]["converged"] = False
+    marked = [line for line in summary_lines(summary, "x") if line.endswith("  ! not converged")]
+    assert [line.split("  ")[0] for line in marked] == ["Poisson partial"]
+
+
+@pytest.mark.parametrize(
+    ("key", "cell"),
+    [
+        ("typical_gain_sd", "gain sd 0.25 [0.2, 0.3]"),
+        ("gain_sd", "gain sd 0.25 [0.2, 0.3]"),
+        ("typical_excess_fano", "excess Fano 0.25 [0.2, 0.3]"),
+        ("excess_fano", "excess Fano 0.25 [0.2, 0.3]"),
+    ],
+)
+def test_dispersion_is_named_after_its_family(summary, key, cell):
+    """A gain's sd for NB2, an excess Fano factor for NB1."""
+    rate = {"median": 1234.5, "lower": 999.4, "upper": None}
+    value = {"median": 0.25, "lower": 0.2, "upper": 0.3}
+    summary["models"] = [
+        {**summary["models"][0], "population": [{"typical_rate": rate, key: value}]}
+    ]
+    line = lines_of(summary, "Poisson partial")[0]
+    assert line.endswith(cell)
+    assert "1,234 [999, ?]" in line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (10.4, "10 s"), (3601.0, "3601 s")]
+)
+def test_time_has_the_digits_that_matter(summary, seconds, shown):
+    """Tenths below ten seconds."""
+    summary["seconds"] = seconds
+    assert summary_lines(summary, "x")[-1].endswith(f" · {shown}")
+
+
+def test_exposure_is_a_span_where_it_varies(summary):
+    """With its column; without any exposure rates are per trial."""
+    data = {**summary["data"], "exposure_min": 0.42, "exposure_max": 0.5}
+    data["recognised"] = [{"role": "exposure", "column": "duration"}]
+    assert (
+        next(data_lines(data)) == "read    24 trials · 6 neurons · exposure 0.42–0.5 s (duration)"
+    )
+    data["exposure_known"] = False
+    assert next(data_lines(data)).endswith("no exposure: rates are per trial")
+
+
+def test_neuron_of_several_columns_names_them_all(summary):
+    """A role may have more than one column."""
+    data = dict(summary["data"])
+    data["recognised"] = [
+        {"role": "neuron", "column": "session"},
+        {"role": "neuron", "column": "unit"},
+        {"role": "count", "column": "n"},
+    ]
+    assert "        columns: neuron = session,unit, count = n" in list(data_lines(data))
+
+
+def test_table_without_gaps_has_no_line_of_them(summary):
+    """No silent neurons, none of few trials, nothing left out of the model."""
+    data = {
+        **summary["data"],
+        "silent_neurons": 0,
+        "few_trial_neurons": 0,
+        "not_modelled": [],
+    }
+    assert len(list(data_lines(data))) == 2
+
+
+def test_information_and_warnings_are_told_apart():
+    """A dot and an exclamation mark."""
+    notices = [
+        {"code": "exposure-recognised", "message": "told"},
+        {"code": "look-alike-ids", "message": "warned"},
+    ]
+    assert list(notice_lines(notices)) == ["· told", "! warned"]
+
+
+def test_every_notice_is_printed(run):
+    """Those of planning as well."""
+    noted = replace(run, notices=(*run.notices, Notice("few-neurons", "3 neurons say little")))
+    lines = summary_lines(summarise_run(noted, RunConfig(), 1.0), "x")
+    assert lines.index("! 3 neurons say little") == lines.index("! 2 repeated rows left out") + 1
+
+
+class TestLog:
+    """``run.log``."""
+
+    def test_begins_with_version_time_and_tables(self, summary):
+        """Then what was printed, then the computation of every model."""
+        lines = log_text(summary, datetime(2026, 3, 1, 12, 30, tzinfo=UTC)).splitlines()
+        assert lines[0] == (f"spikepool {summary['spikepool']} · started 2026-03-01T12:30:00+00:00")
+        assert lines[1:3] == ["table counts.csv", ""]
+        assert lines[3 : 3 + 13] == summary_lines(summary, "x")[:13]
+        assert lines[-4:] == [
+            *(
+                f"{label}: nuts, compiled in 1.2 s, sampled in 2.5 s, 0 divergent, "
+                f"R\u0302 at most {r_hat}, effective sample size at least {bulk} (bulk) and {tail} "
+                "(tail)"
+                for label, r_hat, bulk, tail in (
+                    ("Poisson partial", "1.0030", 700, 650),
+                    ("NB2 none", "1.0030", 700, 650),
+                    ("NB2 complete", "1.0010", 900, 800),
+                    ("NB2 partial", "1.0030", 700, 650),
+                )
+            )
+        ]
+
+    def test_says_what_is_undefined(self, summary):
+        """A quantity that never varied."""
+        for key in ("worst_r_hat", "least_ess_bulk", "least_ess_tail"):
+            summary["models"][0][key] = None
+        text = log_text(summary, datetime(2026, 3, 1, tzinfo=UTC))
+        assert (
+            "R\u0302 at most undefined, effective sample size at least undefined (bulk) and "
+            "undefined (tail)"
+        ) in text
