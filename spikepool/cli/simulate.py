@@ -12,7 +12,8 @@ import typer
 from spikepool.errors import OutputExistsError, ReadWriteError, UsageError
 
 if TYPE_CHECKING:
-    from spikepool.models.simulate import Group, Simulation
+    from spikepool.models.simulate import Simulation
+    from spikepool.models.simulation_settings import Group
 
 _NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?"
 _RANGE = re.compile(rf"({_NUMBER})(?:-({_NUMBER}))?")
@@ -106,7 +107,8 @@ def simulate_command(
 
     Example: spikepool simulate -o v1.csv --neurons 80 --trials 5-40 --typical-rate 8
     """
-    from spikepool.models.simulate import SimulationSettings, simulate
+    from spikepool.models.simulate import simulate
+    from spikepool.models.simulation_settings import SimulationSettings
 
     labels, usual_column = _conditions(_split(conditions))
     settings = SimulationSettings(
@@ -160,7 +162,7 @@ def _whole_range(option: str, text: str) -> tuple[int, int]:
 
 def _group(text: str) -> "Group":
     """Read ``V1:60`` or ``V1:60:12``; a colon may be part of the name."""
-    from spikepool.models.simulate import Group
+    from spikepool.models.simulation_settings import Group
 
     match = re.fullmatch(rf"(.+?):([0-9]+)(?::({_NUMBER}))?", text)
     if match is None:
@@ -174,7 +176,7 @@ def _group(text: str) -> "Group":
 
 def _conditions(values: list[str]) -> tuple[tuple[str, ...], str]:
     """Return the labels and their column's usual name; one number is a number of directions."""
-    from spikepool.models.simulate import directions
+    from spikepool.models.simulation_settings import directions
 
     if len(values) == 1 and re.fullmatch("[0-9]+", values[0]):
         return directions(int(values[0])), "direction"

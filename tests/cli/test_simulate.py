@@ -17,7 +17,8 @@ from spikepool.cli.simulate import simulate_command
 from spikepool.config import InputOptions
 from spikepool.data.read import read_counts
 from spikepool.errors import OutputExistsError, ReadWriteError, UsageError
-from spikepool.models.simulate import Group, SimulationSettings, directions, simulate
+from spikepool.models.simulate import simulate
+from spikepool.models.simulation_settings import Group, SimulationSettings, directions
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 RICH = shlex.split("--groups V1:6:12,V2:4 --conditions 4 --trials 2-7 --exposure 0.3-0.5 --seed 3")

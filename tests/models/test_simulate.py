@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from spikepool.errors import UsageError
-from spikepool.models.simulate import Group, SimulationSettings, directions, simulate
+from spikepool.models.simulate import simulate
+from spikepool.models.simulation_settings import Group, SimulationSettings, directions
 
 Z = 4.42
 """Normal quantile for a two-sided error rate of 1e-5."""
