@@ -12,6 +12,10 @@ from spikepool.models.priors import RATE_SD
 from spikepool.models.simulation_settings import SimulationSettings
 
 
+LARGEST_ROWS = 20_000_000
+"""Rows of one simulated table."""
+
+
 @dataclass(frozen=True)
 class Simulation:
     """A simulated table and its truth; N neurons, C conditions (1 when there are none).
