@@ -160,7 +160,10 @@ class TestDrawnAgain:
     @pytest.fixture
     def few(self, run_of):
         """Return the numbers of a run without populations."""
-        return render(run_of(NB2["none"]))
+        with pytest.MonkeyPatch.context() as patch:
+            for name in PICTURES:
+                patch.setitem(PICTURES, name, lambda *_: None)
+            return render(run_of(NB2["none"]))
 
     @staticmethod
     def again(files, about=None, **changed):
