@@ -187,6 +187,7 @@ def _sample_pymc(
         model=model,
         var_names=names,
         progressbar=False,
+        quiet=True,
         callback=count,
         compute_convergence_checks=False,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from spikepool.models.families import FAMILIES
-from spikepool.models.priors import RATE_SD, Priors
+from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 
 _DISPERSION_SYMBOLS = {"nb2": "σ_G", "nb1": "√ω"}
@@ -44,7 +44,7 @@ def _labelled(lines: list[tuple[str, str]]) -> Iterator[str]:
 def _rate_lines(spec: ModelSpec, prior_of_mu: str) -> Iterator[str]:
     match spec.pooling:
         case "none":
-            yield f"θ_i ~ {prior_of_mu} for each neuron, fixed: no pooling (s0 = {RATE_SD:g})"
+            yield f"θ_i ~ {prior_of_mu} for each neuron, fixed: no pooling"
         case "complete":
             yield "θ_i = μ: complete pooling"
         case "partial":

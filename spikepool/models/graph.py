@@ -10,7 +10,7 @@ from typing import Any
 from spikepool.data.tally import Tally
 from spikepool.models.families import FAMILIES, CountFamily
 from spikepool.models.parametrization import Parametrization, choose_parametrization
-from spikepool.models.priors import RATE_SD, Priors, default_priors
+from spikepool.models.priors import Priors, default_priors
 from spikepool.models.spec import ModelSpec
 
 
@@ -60,11 +60,10 @@ def build_model(
 
 def _log_rate(spec: ModelSpec, tally: Tally, priors: Priors, centring: Parametrization) -> Any:
     """Place the population model of the log rates; returns θ, shape (N,)."""
-    import pymc as pm
     import pytensor.tensor as pt
 
     if spec.pooling == "none":
-        return pm.Normal("theta", priors.mu.mean, RATE_SD, dims="neuron")
+        return priors.mu.variable("theta", dims="neuron")
     mu = priors.mu.variable("mu")
     if spec.pooling == "complete":
         return pt.full((tally.n_neurons,), mu)

@@ -12,6 +12,10 @@ RATE_SD = 2.5
 """s0: sd of the fixed prior of a log rate, and of the prior of μ."""
 
 
+# PyTensor takes a Python float that single precision holds exactly for a single-precision constant.
+_double = np.float64
+
+
 class Prior(Protocol):
     """A prior distribution that PyMC can place on a variable."""
 
@@ -33,13 +37,13 @@ class Normal:
         """Add a variable with this prior."""
         import pymc as pm
 
-        return pm.Normal(name, self.mean, self.sd, **kwargs)
+        return pm.Normal(name, _double(self.mean), _double(self.sd), **kwargs)
 
     def distribution(self) -> Any:
         """PyMC's distribution outside any model."""
         import pymc as pm
 
-        return pm.Normal.dist(self.mean, self.sd)
+        return pm.Normal.dist(_double(self.mean), _double(self.sd))
 
     def __str__(self) -> str:
         return f"normal({self.mean:.4g}, {self.sd:g})"
@@ -55,13 +59,13 @@ class HalfNormal:
         """Add a variable with this prior."""
         import pymc as pm
 
-        return pm.HalfNormal(name, self.scale, **kwargs)
+        return pm.HalfNormal(name, _double(self.scale), **kwargs)
 
     def distribution(self) -> Any:
         """PyMC's distribution outside any model."""
         import pymc as pm
 
-        return pm.HalfNormal.dist(self.scale)
+        return pm.HalfNormal.dist(_double(self.scale))
 
     def __str__(self) -> str:
         return f"half-normal({self.scale:g})"
@@ -77,13 +81,13 @@ class HalfCauchy:
         """Add a variable with this prior."""
         import pymc as pm
 
-        return pm.HalfCauchy(name, self.scale, **kwargs)
+        return pm.HalfCauchy(name, _double(self.scale), **kwargs)
 
     def distribution(self) -> Any:
         """PyMC's distribution outside any model."""
         import pymc as pm
 
-        return pm.HalfCauchy.dist(self.scale)
+        return pm.HalfCauchy.dist(_double(self.scale))
 
     def __str__(self) -> str:
         return f"half-cauchy({self.scale:g})"

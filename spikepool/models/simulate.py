@@ -11,7 +11,6 @@ from spikepool.models.families import FAMILIES
 from spikepool.models.priors import RATE_SD
 from spikepool.models.simulation_settings import SimulationSettings
 
-
 LARGEST_ROWS = 20_000_000
 """Rows of one simulated table."""
 

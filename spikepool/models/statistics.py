@@ -118,11 +118,14 @@ def _tails(
     k = 0 is left out, since log1p(0) = 0. A large count enters below `STIRLING_SHIFT` only.
     """
     capped = np.where(count > LARGE_COUNT, STIRLING_SHIFT, count)
-    width = int(capped.max(initial=0)) + 1
-    key = unit * width + capped
-    trials_with = np.bincount(key, weights=weight, minlength=n_units * width)
-    table = trials_with.reshape(n_units, width)
-    more_than = table[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]  # column k: trials with y > k
-    more_than[:, :1] = 0
-    unit_index, k = np.nonzero(more_than)
-    return unit_index.astype(np.int64), k.astype(np.float64), more_than[unit_index, k]
+    largest = np.zeros(n_units, dtype=np.int64)
+    np.maximum.at(largest, unit, capped)
+    end = np.cumsum(largest + 1)
+    start = end - (largest + 1)
+    trials_with = np.bincount(start[unit] + capped, weights=weight, minlength=int(end[-1]))
+    from_here = np.append(trials_with[::-1].cumsum()[::-1], 0.0)
+    terms = np.maximum(largest - 1, 0)
+    tail_unit = np.repeat(np.arange(n_units), terms)
+    k = np.arange(len(tail_unit)) - np.repeat(np.cumsum(terms) - terms, terms) + 1
+    more_than_k = from_here[start[tail_unit] + k + 1] - from_here[end[tail_unit]]
+    return tail_unit, k.astype(np.float64), more_than_k

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import FloatArray
 from spikepool.data.tally import Tally
 from spikepool.models.families import FAMILIES
-from spikepool.models.priors import RATE_SD, Priors
+from spikepool.models.priors import Priors
 from spikepool.posterior.draws import PosteriorDraws
 from spikepool.posterior.results import (
     DispersionEstimates,
@@ -152,7 +152,7 @@ def _rate_population(draws: PosteriorDraws, priors: Priors) -> _Population:
     hyperparameters = _moving_parts(draws)
     if draws.spec.pooling == "partial":
         return _Population(draws.flat("mu"), draws.flat("tau"), hyperparameters)
-    fixed = np.full(n_draws, priors.mu.mean), np.full(n_draws, RATE_SD)
+    fixed = np.full(n_draws, priors.mu.mean), np.full(n_draws, priors.mu.sd)
     return _Population(*fixed, hyperparameters)
 
 
