@@ -1,8 +1,13 @@
 """What tests of every part share."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("spikepool", derandomize="CI" in os.environ)
+settings.load_profile("spikepool")
 
 SHARED = Path(__file__).parents[2] / "shared"
 
