@@ -145,6 +145,8 @@ class EngineOptions(Section):
     """Draws per chain, after tuning."""
     tune: Annotated[int, Field(ge=1)] = 1000
     """Tuning steps per chain."""
+    extend: bool = True
+    """Sample a model whose draws mix too slowly once more, with four times the draws. [on]"""
     chains: Annotated[int, Field(ge=1)] = 4
     """Independent chains; R-hat compares them."""
     cores: Annotated[int, Field(ge=1)] | None = None

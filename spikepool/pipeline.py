@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from spikepool.config import RunConfig
+from spikepool.config import EngineOptions, RunConfig
 from spikepool.config_file import config_text
 from spikepool.data.read import read_counts
 from spikepool.data.spike_counts import Notice, SpikeCounts
@@ -34,6 +34,11 @@ from spikepool.report.summary import summarise_data, summarise_run
 from spikepool.report.table_files import render_tables
 from spikepool.report.tables import make_tables
 from spikepool.report.writer import already_done, open_output, write_output
+
+EXTENSION = 4
+"""How many times the draws a second run takes, where the first mixed too slowly."""
+MOST_EXTENDED_VALUES = 20_000_000
+"""Draws × neurons beyond which there is no second run (160 MB for each parameter)."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class RunOutcome:
     ----------
     folder : Path
     summary : dict
-        The content of ``summary.json``.
+        The content of ``summary.json``, its seconds with those of writing.
     problems : tuple of str
         Failed checks; empty when the run converged.
     was_there : bool
@@ -133,7 +138,8 @@ def run(config: RunConfig, output: Path, progress: Progress | None = None) -> Ru
             results, config, started=started, finished=datetime.now(UTC), files=files
         ),
     )
-    return RunOutcome(output, summary, results.problems)
+    seconds = round(time.perf_counter() - clock, 3)
+    return RunOutcome(output, {**summary, "seconds": seconds}, results.problems)
 
 
 def fit_models(plan: RunPlan, progress: Progress) -> RunResults:
@@ -155,7 +161,8 @@ def fit_models(plan: RunPlan, progress: Progress) -> RunResults:
         tally, interval=report.interval, ddof=report.fano_ddof, fdr=report.fdr, seed=seed
     )
     priors = default_priors(tally)
-    models = tuple(_fitted(spec, plan, priors, progress) for spec in plan.models.specs)
+    notices = list(plan.notices)
+    models = tuple(_fitted(spec, plan, priors, notices, progress) for spec in plan.models.specs)
     primary = next(model for model in models if model.spec == plan.models.primary)
     assert primary.draws is not None  # noqa: S101 - kept by _fitted
     progress.stage("predicting")
@@ -170,15 +177,28 @@ def fit_models(plan: RunPlan, progress: Progress) -> RunResults:
         models=models,
         primary=plan.models.primary,
         predictive=predictive,
-        notices=plan.notices,
+        notices=tuple(notices),
     )
 
 
-def _fitted(spec: ModelSpec, plan: RunPlan, priors: Priors, progress: Progress) -> FittedModel:
+def _fitted(
+    spec: ModelSpec, plan: RunPlan, priors: Priors, notices: list[Notice], progress: Progress
+) -> FittedModel:
     """Fit one model; the draws are kept only where they are needed again."""
     config = plan.config
     progress.stage(f"fitting {spec.label}")
     draws = compute_posterior(spec, plan.tally, priors, config.engine, progress)
+    convergence = check_convergence(draws)
+    more = _more_draws(config.engine, plan.tally.n_neurons)
+    if more and convergence.needs_draws:
+        progress.stage(f"fitting {spec.label} with {more.draws:,} draws per chain")
+        draws = compute_posterior(spec, plan.tally, priors, more, progress)
+        convergence = check_convergence(draws)
+        text = (
+            f"{spec.label} was sampled again with {more.draws:,} draws per chain: "
+            f"{config.engine.draws:,} mixed too slowly"
+        )
+        notices.append(Notice("extended", text))
     options = SummaryOptions(config.report.interval, config.report.fano_threshold)
     keep = spec == plan.models.primary or config.report.posterior == "full"
     return FittedModel(
@@ -187,9 +207,16 @@ def _fitted(spec: ModelSpec, plan: RunPlan, priors: Priors, progress: Progress) 
         estimates=summarise_neurons(draws, plan.tally, priors, options),
         population=summarise_population(draws, config.report.interval),
         hyperparameters=draws.population,
-        convergence=check_convergence(draws),
+        convergence=convergence,
         draws=draws if keep else None,
     )
+
+
+def _more_draws(options: EngineOptions, n_neurons: int) -> EngineOptions | None:
+    """Return the options of a second, longer run, unless its draws would fill the memory."""
+    draws = EXTENSION * options.draws
+    affordable = draws * options.chains * n_neurons <= MOST_EXTENDED_VALUES
+    return options.model_copy(update={"draws": draws}) if options.extend and affordable else None
 
 
 def _contents(

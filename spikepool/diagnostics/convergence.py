@@ -51,6 +51,12 @@ class Convergence:
         """Whether every limit holds."""
         return not self.problems
 
+    @property
+    def needs_draws(self) -> bool:
+        """Whether more draws are all that could be missing."""
+        n_chains = len(self.sampler.bfmi)
+        return not self.passed and n_chains > 1 and not any(_sampler_problems(self.sampler))
+
     def of(self, parameter: str) -> ParameterDiagnostics | None:
         """Return the mixing of a hyperparameter, or None."""
         return next((each for each in self.parameters if each.parameter == parameter), None)
