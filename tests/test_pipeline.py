@@ -25,7 +25,7 @@ NAMES = tuple(f"n{i}" for i in range(1, N + 1))
 SILENT = "n5"
 OPTIONS: dict[str, dict[str, Any]] = {
     "model": {"pooling": "partial"},
-    "engine": {"draws": 300, "tune": 300, "chains": 2, "seed": 7},
+    "engine": {"draws": 300, "tune": 300, "chains": 2, "seed": 7, "extend": False},
 }
 
 
@@ -175,7 +175,9 @@ class TestFolder:
 
     def test_summary_is_what_the_caller_gets(self, fit):
         """The file and the returned outcome agree."""
-        assert json.loads((fit.out / "summary.json").read_text()) == fit.outcome.summary
+        stored = json.loads((fit.out / "summary.json").read_text())
+        assert stored | {"seconds": 0} == fit.outcome.summary | {"seconds": 0}
+        assert 0 < stored["seconds"] < fit.outcome.summary["seconds"]  # which include writing
         assert not fit.outcome.was_there
 
     def test_log_tells_the_run(self, fit):
@@ -380,7 +382,7 @@ class TestOutputThatExists:
         config = configure(fit.config.input.tables[0], run={"if_exists": "skip"})
         outcome = run(config, fit.out)
         assert outcome.was_there
-        assert outcome.summary == fit.outcome.summary
+        assert outcome.summary | {"seconds": 0} == fit.outcome.summary | {"seconds": 0}
         assert outcome.problems == fit.outcome.problems
         assert content_of(fit.out) == before
 
@@ -550,3 +552,46 @@ def test_silent_progress_says_nothing(capsys):
     silent.advance(1, 2, "detail")
     silent.close()
     assert capsys.readouterr() == ("", "")
+
+
+class TestExtension:
+    """A second run where the first mixed too slowly."""
+
+    def extended(self, fit, monkeypatch, problem, **engine):
+        """Fit with given draws of which one model fails a check; the options each run had."""
+        asked = []
+
+        def compute(spec, tally, priors, options, progress):
+            asked.append((spec.name, options.draws))
+            return fit.draws[spec.name]
+
+        def check(draws):
+            found = really_check(draws)
+            smooth = replace(found.sampler, divergences=0, bfmi=np.ones(2))
+            problems = (problem,) if len(asked) == 1 else ()
+            return replace(found, sampler=smooth, problems=problems)
+
+        really_check = pipeline.check_convergence
+        monkeypatch.setattr(pipeline, "compute_posterior", compute)
+        monkeypatch.setattr(pipeline, "check_convergence", check)
+        config = configure(fit.config.input.tables[0], model={"family": "nb2"}, engine=engine)
+        return asked, pipeline.fit_models(pipeline.plan_run(config), Silent())
+
+    def test_slow_mixing_is_sampled_again(self, fit, monkeypatch):
+        """With four times the draws, and a notice that says so."""
+        asked, results = self.extended(fit, monkeypatch, "too few", extend=True)
+        assert asked == [("nb2-partial", 300), ("nb2-partial", 1200)]
+        assert results.status == "converged"
+        assert "again with 1,200 draws" in results.notices[-1].message
+
+    def test_it_can_be_switched_off(self, fit, monkeypatch):
+        """The first run stands, with its problems."""
+        asked, results = self.extended(fit, monkeypatch, "too few", extend=False)
+        assert asked == [("nb2-partial", 300)]
+        assert results.status == "not_converged"
+
+    def test_large_tables_are_left_alone(self, fit, monkeypatch):
+        """Where the draws of a second run would fill the memory."""
+        monkeypatch.setattr(pipeline, "MOST_EXTENDED_VALUES", 1000)
+        asked, _ = self.extended(fit, monkeypatch, "too few", extend=True)
+        assert len(asked) == 1

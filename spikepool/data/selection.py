@@ -20,7 +20,7 @@ _ALLOWED = (
     ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn,
     ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple,
 )  # fmt: skip
-_LONGEST = 2000
+_LONGEST, _DEEPEST = 2000, 60
 _CANNOT_EVALUATE = (
     TypeError, ValueError, NotImplementedError, KeyError, SyntaxError, RecursionError,
 )  # fmt: skip
@@ -95,6 +95,8 @@ def _checked_tree(plain: str, where: str) -> ast.Expression:
         tree = ast.parse(plain.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UsageError(f"--where {quoted(where)} is not an expression", _HINT) from error
+    if _depth(tree) > _DEEPEST:
+        raise UsageError(f"--where is nested more than {_DEEPEST} deep", _HINT)
     for node in ast.walk(tree):
         odd = isinstance(node, ast.Constant) and not isinstance(node.value, (str, int, float))
         if odd or not isinstance(node, _ALLOWED):
@@ -103,6 +105,15 @@ def _checked_tree(plain: str, where: str) -> ast.Expression:
     if not isinstance(tree.body, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
         raise UsageError(f"--where {quoted(where)} compares nothing", _HINT)
     return tree
+
+
+def _depth(tree: ast.AST) -> int:
+    """Count levels without recursion, whose limit other libraries move."""
+    depth, level = 0, [tree]
+    while level:
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 class _Naming(ast.NodeTransformer):
