@@ -145,8 +145,9 @@ class EngineOptions(Section):
     """Draws per chain, after tuning."""
     tune: Annotated[int, Field(ge=1)] = 1000
     """Tuning steps per chain."""
-    extend: bool = True
-    """Sample a model whose draws mix too slowly once more, with four times the draws. [on]"""
+    retry: bool = True
+    """Sample a model once more that fails its checks: with more draws where it mixes too slowly,
+    with smaller steps where it diverges. [on]"""
     chains: Annotated[int, Field(ge=1)] = 4
     """Independent chains; R-hat compares them."""
     cores: Annotated[int, Field(ge=1)] | None = None

@@ -15,7 +15,7 @@ from spikepool.config_file import config_text
 from spikepool.data.read import read_counts
 from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally, tally_counts
-from spikepool.diagnostics.convergence import check_convergence
+from spikepool.diagnostics.convergence import Convergence, check_convergence
 from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
 from spikepool.engines.dispatch import compute_posterior
@@ -35,10 +35,12 @@ from spikepool.report.table_files import render_tables
 from spikepool.report.tables import make_tables
 from spikepool.report.writer import already_done, open_output, write_output
 
-EXTENSION = 4
+MORE_DRAWS = 4
 """How many times the draws a second run takes, where the first mixed too slowly."""
-MOST_EXTENDED_VALUES = 20_000_000
-"""Draws × neurons beyond which there is no second run (160 MB for each parameter)."""
+MOST_VALUES = 20_000_000
+"""Draws × neurons that a second run may take (160 MB for each parameter)."""
+SMALLER_STEPS = 5
+"""By how much a second run divides the rejection rate, where the first diverged."""
 
 
 @dataclass(frozen=True)
@@ -189,16 +191,12 @@ def _fitted(
     progress.stage(f"fitting {spec.label}")
     draws = compute_posterior(spec, plan.tally, priors, config.engine, progress)
     convergence = check_convergence(draws)
-    more = _more_draws(config.engine, plan.tally.n_neurons)
-    if more and convergence.needs_draws:
-        progress.stage(f"fitting {spec.label} with {more.draws:,} draws per chain")
-        draws = compute_posterior(spec, plan.tally, priors, more, progress)
+    again = _second_run(config.engine, convergence, plan.tally.n_neurons)
+    if again is not None:
+        progress.stage(f"fitting {spec.label} again")
+        draws = compute_posterior(spec, plan.tally, priors, again, progress)
+        notices.append(_note_second_run(convergence, again))
         convergence = check_convergence(draws)
-        text = (
-            f"{spec.label} was sampled again with {more.draws:,} draws per chain: "
-            f"{config.engine.draws:,} mixed too slowly"
-        )
-        notices.append(Notice("extended", text))
     options = SummaryOptions(config.report.interval, config.report.fano_threshold)
     keep = spec == plan.models.primary or config.report.posterior == "full"
     return FittedModel(
@@ -212,11 +210,27 @@ def _fitted(
     )
 
 
-def _more_draws(options: EngineOptions, n_neurons: int) -> EngineOptions | None:
-    """Return the options of a second, longer run, unless its draws would fill the memory."""
-    draws = EXTENSION * options.draws
-    affordable = draws * options.chains * n_neurons <= MOST_EXTENDED_VALUES
-    return options.model_copy(update={"draws": draws}) if options.extend and affordable else None
+def _second_run(
+    options: EngineOptions, convergence: Convergence, n_neurons: int
+) -> EngineOptions | None:
+    """Return the options of a second run that could mend what failed; None where nothing could."""
+    if not options.retry or convergence.passed:
+        return None
+    changes: dict[str, int | float] = {}
+    if convergence.sampler.divergences:
+        changes["target_accept"] = 1 - (1 - options.target_accept) / SMALLER_STEPS
+    draws = MORE_DRAWS * options.draws
+    if convergence.mixes_slowly and draws * options.chains * n_neurons <= MOST_VALUES:
+        changes["draws"] = draws
+    return options.model_copy(update=changes) if changes else None
+
+
+def _note_second_run(first: Convergence, again: EngineOptions) -> Notice:
+    text = (
+        f"{first.spec.label} was sampled again, with {again.draws:,} draws per chain and target "
+        f"acceptance {again.target_accept:.3g}; the first run: {'; '.join(first.problems)}"
+    )
+    return Notice("sampled-again", text)
 
 
 def _contents(

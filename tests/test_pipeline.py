@@ -25,7 +25,7 @@ NAMES = tuple(f"n{i}" for i in range(1, N + 1))
 SILENT = "n5"
 OPTIONS: dict[str, dict[str, Any]] = {
     "model": {"pooling": "partial"},
-    "engine": {"draws": 300, "tune": 300, "chains": 2, "seed": 7, "extend": False},
+    "engine": {"draws": 300, "tune": 300, "chains": 2, "seed": 7, "retry": False},
 }
 
 
@@ -554,21 +554,22 @@ def test_silent_progress_says_nothing(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-class TestExtension:
-    """A second run where the first mixed too slowly."""
+class TestSecondRun:
+    """A second run where the first failed its checks."""
 
-    def extended(self, fit, monkeypatch, problem, **engine):
+    def fitted_again(self, fit, monkeypatch, problem, divergences=0, **engine):
         """Fit with given draws of which one model fails a check; the options each run had."""
         asked = []
 
         def compute(spec, tally, priors, options, progress):
-            asked.append((spec.name, options.draws))
+            asked.append((options.draws, round(options.target_accept, 6)))
             return fit.draws[spec.name]
 
         def check(draws):
             found = really_check(draws)
-            smooth = replace(found.sampler, divergences=0, bfmi=np.ones(2))
-            problems = (problem,) if len(asked) == 1 else ()
+            failed = len(asked) == 1
+            smooth = replace(found.sampler, divergences=divergences * failed, bfmi=np.ones(2))
+            problems = (problem,) if failed else ()
             return replace(found, sampler=smooth, problems=problems)
 
         really_check = pipeline.check_convergence
@@ -579,19 +580,29 @@ class TestExtension:
 
     def test_slow_mixing_is_sampled_again(self, fit, monkeypatch):
         """With four times the draws, and a notice that says so."""
-        asked, results = self.extended(fit, monkeypatch, "too few", extend=True)
-        assert asked == [("nb2-partial", 300), ("nb2-partial", 1200)]
+        asked, results = self.fitted_again(fit, monkeypatch, "too few", retry=True)
+        assert asked == [(300, 0.95), (1200, 0.95)]
         assert results.status == "converged"
-        assert "again with 1,200 draws" in results.notices[-1].message
+        assert (
+            "again, with 1,200 draws per chain and target acceptance 0.95"
+            in results.notices[-1].message
+        )
 
     def test_it_can_be_switched_off(self, fit, monkeypatch):
         """The first run stands, with its problems."""
-        asked, results = self.extended(fit, monkeypatch, "too few", extend=False)
-        assert asked == [("nb2-partial", 300)]
+        asked, results = self.fitted_again(fit, monkeypatch, "too few", retry=False)
+        assert asked == [(300, 0.95)]
         assert results.status == "not_converged"
 
     def test_large_tables_are_left_alone(self, fit, monkeypatch):
         """Where the draws of a second run would fill the memory."""
-        monkeypatch.setattr(pipeline, "MOST_EXTENDED_VALUES", 1000)
-        asked, _ = self.extended(fit, monkeypatch, "too few", extend=True)
+        monkeypatch.setattr(pipeline, "MOST_VALUES", 1000)
+        asked, _ = self.fitted_again(fit, monkeypatch, "too few", retry=True)
         assert len(asked) == 1
+
+    def test_divergences_get_smaller_steps(self, fit, monkeypatch):
+        """A fifth of the rejection rate, and no more draws than asked."""
+        problem = "3 divergent transitions (wanted 0): raise --target-accept"
+        asked, results = self.fitted_again(fit, monkeypatch, problem, divergences=3, retry=True)
+        assert asked == [(300, 0.95), (300, 0.99)]
+        assert results.status == "converged"

@@ -52,10 +52,10 @@ class Convergence:
         return not self.problems
 
     @property
-    def needs_draws(self) -> bool:
-        """Whether more draws are all that could be missing."""
-        n_chains = len(self.sampler.bfmi)
-        return not self.passed and n_chains > 1 and not any(_sampler_problems(self.sampler))
+    def mixes_slowly(self) -> bool:
+        """Whether several chains, but too few independent draws, is what failed."""
+        others = set(_sampler_problems(self.sampler))
+        return len(self.sampler.bfmi) > 1 and any(each not in others for each in self.problems)
 
     def of(self, parameter: str) -> ParameterDiagnostics | None:
         """Return the mixing of a hyperparameter, or None."""

@@ -9,7 +9,7 @@ INFORMATIVE = frozenset(
     (
         *("selected-rows", "wide-table", "empty-cells", "exposure-recognised", "blank-lines"),
         *("index-column", "filled-zeros", "missing-counts", "nested-columns"),
-        *("exposure-overruled", "nb-left-out", "partial-left-out", "extended"),
+        *("exposure-overruled", "nb-left-out", "partial-left-out", "sampled-again"),
     )
 )
 """Notices that inform; every other one warns."""
