@@ -39,7 +39,7 @@ MORE_DRAWS = 4
 """How many times the draws a second run takes, where the first mixed too slowly."""
 MOST_VALUES = 20_000_000
 """Draws × neurons that a second run may take (160 MB for each parameter)."""
-SMALLER_STEPS = 5
+SMALLER_STEPS = 10
 """By how much a second run divides the rejection rate, where the first diverged."""
 
 

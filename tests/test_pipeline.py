@@ -601,8 +601,8 @@ class TestSecondRun:
         assert len(asked) == 1
 
     def test_divergences_get_smaller_steps(self, fit, monkeypatch):
-        """A fifth of the rejection rate, and no more draws than asked."""
+        """A tenth of the rejection rate, and no more draws than asked."""
         problem = "3 divergent transitions (wanted 0): raise --target-accept"
         asked, results = self.fitted_again(fit, monkeypatch, problem, divergences=3, retry=True)
-        assert asked == [(300, 0.95), (300, 0.99)]
+        assert asked == [(300, 0.95), (300, 0.995)]
         assert results.status == "converged"
