@@ -25,6 +25,9 @@ from spikepool.report.plots.style import BLACK, PALE, PlotStyle, weight_colours
 MOST_LINES: Final = 150
 """With more neurons than this, lines give way to hexagons."""
 
+_LONG_NAMES: Final = 0.25
+"""Share of the width that names may take before the words below need room."""
+
 COLUMNS: Final = (
     "neuron", "group", "n_trials", "raw", "partial", "lower", "upper", "own_weight",
 )  # fmt: skip
@@ -134,6 +137,8 @@ def _columns(
     axes.set_xticks(
         [0, 1, *((low + high) / 2 for low, high in strips)], ["raw", "partial", *groups]
     )
+    if groups == ["population"] and share > _LONG_NAMES:
+        axes.get_xticklabels()[-1].set_horizontalalignment("left")
     if len(groups) > 3:
         axes.tick_params(axis="x", labelrotation=90)
     axes.tick_params(axis="x", length=0)
