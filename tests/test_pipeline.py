@@ -180,6 +180,14 @@ class TestFolder:
         assert 0 < stored["seconds"] < fit.outcome.summary["seconds"]  # which include writing
         assert not fit.outcome.was_there
 
+    def test_parametrisation_is_recorded(self, fit):
+        """Each neuron's centring stands in the diagnostics, as it was sampled."""
+        table = pq.read_table(fit.out / "diagnostics.parquet").to_pandas()
+        rows = table[(table["family"] == "nb2") & (table["parameter"] == "theta")]
+        sampled = fit.draws["nb2-partial"].parametrization.rate
+        assert rows["centring"].to_numpy() == pytest.approx(sampled)
+        assert table.loc[table["parameter"] == "mu", "centring"].isna().all()
+
     def test_log_tells_the_run(self, fit):
         """Each model, the table, and how the computation went."""
         log = (fit.out / "run.log").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ arXiv:1604.00695.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -82,10 +82,14 @@ def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
     """Diagnose hyperparameters, then what each neuron has of its own."""
     for name, values in draws.population.items():
         yield measure_mixing(name, ("",), values[:, :, np.newaxis])
-    if draws.spec.pooling != "complete":
-        yield measure_mixing("theta", draws.neurons, draws.theta)
-    if draws.delta is not None and draws.spec.dispersion_pooling != "complete":
-        yield measure_mixing("delta", draws.neurons, draws.delta)
+    spec, centring = draws.spec, draws.parametrization
+    if spec.pooling != "complete":
+        mixing = measure_mixing("theta", draws.neurons, draws.theta)
+        yield replace(mixing, centring=centring.rate if spec.pooling == "partial" else None)
+    if draws.delta is not None and spec.dispersion_pooling != "complete":
+        mixing = measure_mixing("delta", draws.neurons, draws.delta)
+        pooled = spec.dispersion_pooling == "partial"
+        yield replace(mixing, centring=centring.dispersion if pooled else None)
 
 
 def _sampler_problems(sampler: SamplerStatistics) -> Iterator[str]:

@@ -23,6 +23,8 @@ class ParameterDiagnostics:
         The neuron of each entry; ``("",)`` for a hyperparameter.
     r_hat, ess_bulk, ess_tail : ndarray, shape (len(neurons),)
         NaN for a quantity that does not vary.
+    centring : ndarray, shape (len(neurons),), or None
+        How far each neuron's parameter was sampled centred; None where nothing is pooled partially.
     """
 
     parameter: str
@@ -30,6 +32,7 @@ class ParameterDiagnostics:
     r_hat: FloatArray
     ess_bulk: FloatArray
     ess_tail: FloatArray
+    centring: FloatArray | None = None
 
 
 def measure_mixing(

@@ -201,6 +201,12 @@ DIAGNOSTICS = (
         "r_hat <= 1.01, and both effective sample sizes >= 100 for each chain; sampler: no "
         "divergence, and bfmi >= 0.3. A value that is not defined fails.",
     ),
+    _number(
+        "centring",
+        "",
+        "How the neuron's parameter was sampled, chosen from its data: 1 centred, 0 non-centred; "
+        "this changes the speed, not the posterior. Empty: not pooled partially, or no neuron's.",
+    ),
     _integer(
         "divergences",
         "transitions",

@@ -232,8 +232,9 @@ def _diagnostic_rows(convergence: Convergence) -> Iterator[Row]:
 
 
 def _mixing_rows(each: ParameterDiagnostics, least_ess: int) -> Iterator[Row]:
-    mixing = zip(each.neurons, each.r_hat, each.ess_bulk, each.ess_tail, strict=True)
-    for neuron, r_hat, ess_bulk, ess_tail in mixing:
+    centring = [None] * len(each.neurons) if each.centring is None else each.centring
+    mixing = zip(each.neurons, each.r_hat, each.ess_bulk, each.ess_tail, centring, strict=True)
+    for neuron, r_hat, ess_bulk, ess_tail, centred in mixing:
         mixed = r_hat <= MOST_R_HAT and ess_bulk >= least_ess and ess_tail >= least_ess
         yield {
             "parameter": each.parameter,
@@ -242,6 +243,7 @@ def _mixing_rows(each: ParameterDiagnostics, least_ess: int) -> Iterator[Row]:
             "ess_bulk": ess_bulk,
             "ess_tail": ess_tail,
             "passed": bool(mixed),
+            "centring": centred,
         }
 
 
