@@ -6,6 +6,7 @@ text under a field is its ``--help``; the field's name is the option's (``fano_d
 ``--fano-ddof``).
 """
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -44,6 +45,18 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _split_outside_parentheses(value: object) -> object:
+    """Let one text hold several values, none of them cut inside: ``mu=normal(0, 1),tau=...``."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, Iterable):
+        return value
+    parts: list[object] = []
+    for text in texts:
+        split = re.split(r",(?![^(]*\))", text) if isinstance(text, str) else [text]
+        parts += [part.strip() if isinstance(part, str) else part for part in split]
+    return tuple(part for part in parts if part != "")
+
+
 type Tables = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 type Names = Annotated[tuple[Name, ...], BeforeValidator(_split_at_commas)]
 type Families = Annotated[
@@ -60,6 +73,7 @@ type TableFormats = Annotated[
 type PlotFormats = Annotated[
     tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(_without_none)
 ]
+type PriorTexts = Annotated[tuple[str, ...], BeforeValidator(_split_outside_parentheses)]
 
 
 class Section(BaseModel):
@@ -126,6 +140,12 @@ class ModelOptions(Section):
     """none, complete or partial. [default: all three]"""
     dispersion_pooling: Literal["none", "complete", "partial"] | None = None
     """Pooling of the dispersions. [default: as the rates]"""
+    population: Literal["normal", "student-t", "gamma"] = "normal"
+    """Population of partially pooled rates: normal or student-t (4 degrees of freedom; lets
+    outlying neurons stand apart) log rates, or gamma rates."""
+    prior: PriorTexts = ()
+    """Priors other than the defaults, as NAME=FAMILY(NUMBERS): tau=half-normal(1). Names: mu, tau,
+    theta, a, b, gain_sd, typical_gain_sd, root_excess_fano, typical_root_excess_fano, tau_delta."""
     primary: str | None = None
     """Model of the table neurons, as family:pooling[:dispersion-pooling]. [default: nb2:partial]"""
     allow_unidentified: bool = False

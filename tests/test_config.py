@@ -79,6 +79,23 @@ def test_negbin_is_nb2(given, wanted):
 
 
 @pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("tau=half-cauchy(5)", ("tau=half-cauchy(5)",)),
+        ("mu=normal(0, 1)", ("mu=normal(0, 1)",)),
+        ("mu=normal(0,1),tau=uniform(0, 3)", ("mu=normal(0,1)", "tau=uniform(0, 3)")),
+        (["tau=jeffreys, mu=normal(0,1)", "a=b"], ("tau=jeffreys", "mu=normal(0,1)", "a=b")),
+        ("tau=half-normal(1),", ("tau=half-normal(1)",)),
+        ("", ()),
+        ([], ()),
+    ],
+)
+def test_priors_are_split_at_commas_outside_parentheses(given, wanted):
+    """And may be repeated; what they mean is read later."""
+    assert ModelOptions(prior=given).prior == wanted
+
+
+@pytest.mark.parametrize(
     ("given", "wanted"), [("none", ()), (["none"], ()), ("svg,pdf", ("svg", "pdf")), ([], ())]
 )
 def test_none_stands_for_no_plots(given, wanted):
@@ -117,6 +134,10 @@ def test_seed_range(seed):
         (ModelOptions, "dispersion_pooling", "none,partial"),
         (ModelOptions, "allow_unidentified", "yes"),
         (ModelOptions, "primary", 2),
+        (ModelOptions, "population", "cauchy"),
+        (ModelOptions, "population", "normal,gamma"),
+        (ModelOptions, "prior", 3),
+        (ModelOptions, "prior", [3]),
         (InputOptions, "duration", 0.0),
         (InputOptions, "duration", -1.0),
         (InputOptions, "duration", float("nan")),

@@ -15,6 +15,7 @@ from spikepool.cli.app import BROKEN_PIPE, BUG, app
 from spikepool.config import RunConfig
 from spikepool.config_file import read_settings, resolve_config
 from spikepool.data.columns import COUNT_NAMES, NEURON_NAMES, TRIAL_NAMES
+from spikepool.models.prior_spec import PARAMETERS
 from spikepool.report.plots.registry import PICTURES
 from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
 
@@ -176,9 +177,10 @@ def test_columns_that_matter_exist():
 
 
 def test_words_with_underscores_are_names_of_the_tool():
-    """Every such word in code is a column, flag, table, plot, option or recognised name."""
+    """Every such word in code is a column, flag, table, plot, option, prior or recognised name."""
     schemas = table_schemas()
     known = {column.name for columns in schemas.values() for column in columns}
+    known |= set(PARAMETERS)
     known |= {*FLAGS, *TABLE_NAMES, *PICTURES, *FIELDS, *NEURON_NAMES, *COUNT_NAMES, *TRIAL_NAMES}
     known |= {"duration_s", "window_ms", "trial_duration_ms", "_ms", "_mean", "sample_data"}
     words = {span for span in spans_of(README) if re.fullmatch(r"\w*_\w*", span)}
@@ -225,6 +227,14 @@ def test_priors_are_those_of_the_models(capsys):
     assert len(priors) == 4
     for name, prior in zip(("μ", "τ", "exp(μ_δ)", "τ_δ"), priors, strict=True):
         assert f" {name} ~ {prior}" in printed
+
+
+def test_parameters_with_a_prior_are_all_explained():
+    """README lists every parameter that `--prior` takes, and every family is named."""
+    rows = rows_below("| prior of | what it is |")
+    assert {name for row in rows for name in spans_of(row[0])} == set(PARAMETERS)
+    named = {span.split("(")[0] for span in spans_of(section_of("What is fitted"))}
+    assert {family for each in PARAMETERS.values() for family in each.families} <= named
 
 
 def test_models_are_those_of_the_plan(workplace, capsys):

@@ -30,21 +30,24 @@ def model_command(
     from spikepool.config_file import resolve_config
     from spikepool.models.describe import describe_model
     from spikepool.models.plan import plan_models
-    from spikepool.models.priors import default_priors
+    from spikepool.models.prior_spec import given_priors
+    from spikepool.models.priors import DEFAULTS_IN_SYMBOLS
 
     config = resolve_config({}, settings)
     tally = _tally(config)
-    specs = plan_models(config.model, tally).specs
+    plan = plan_models(config.model, tally)
     if style == "text":
-        priors, centre = default_priors(tally), "" if config.input.tables else "m0"
-        print("\n\n".join(describe_model(spec, priors, centre=centre) for spec in specs))
+        untabled = {} if config.input.tables else DEFAULTS_IN_SYMBOLS
+        given = given_priors(config.model)
+        symbols = {name: text for name, text in untabled.items() if name not in given}
+        print("\n\n".join(describe_model(s, plan.priors, in_symbols=symbols) for s in plan.specs))
         return
     import pymc as pm
 
     from spikepool.models.graph import build_model
 
-    for spec in specs:
-        print(pm.model_to_graphviz(build_model(spec, tally)).source)
+    for spec in plan.specs:
+        print(pm.model_to_graphviz(build_model(spec, tally, plan.priors)).source)
 
 
 def _tally(config: "RunConfig") -> "Tally":

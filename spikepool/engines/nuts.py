@@ -16,6 +16,7 @@ from spikepool.errors import SpikepoolError
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import build_model
 from spikepool.models.parametrization import Parametrization, choose_parametrization
+from spikepool.models.populations import POPULATIONS
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
@@ -72,7 +73,10 @@ def model_seed(seed: int, spec: ModelSpec) -> int:
 
 def _reported_variables(spec: ModelSpec) -> list[str]:
     """Names of the model's variables that the posterior keeps."""
-    names = {"none": ["theta"], "complete": ["mu"], "partial": ["mu", "tau", "theta"]}[spec.pooling]
+    hyperparameters = POPULATIONS[spec.population].hyperparameters
+    names = {"none": ["theta"], "complete": ["mu"], "partial": [*hyperparameters, "theta"]}[
+        spec.pooling
+    ]
     dispersion = FAMILIES[spec.family].dispersion_name
     if spec.dispersion_pooling is None:
         return names

@@ -1,34 +1,40 @@
 """A model in words: its likelihood, its populations and its priors, line by line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from spikepool.models.families import FAMILIES
-from spikepool.models.priors import Priors
+from spikepool.models.graph import prior_names
+from spikepool.models.populations import POPULATIONS
+from spikepool.models.prior_spec import PARAMETERS
+from spikepool.models.priors import Priors, RootInverseGamma
 from spikepool.models.spec import ModelSpec
 
 _DISPERSION_SYMBOLS = {"nb2": "σ_G", "nb1": "√ω"}
 
 
-def describe_model(spec: ModelSpec, priors: Priors, *, centre: str = "") -> str:
+def describe_model(
+    spec: ModelSpec, priors: Priors, *, in_symbols: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Write a model as text.
 
     Parameters
     ----------
     spec : ModelSpec
     priors : Priors
-    centre : str, optional
-        Stands for m0, the mean of the prior of μ, where there is no table to take it from.
+    in_symbols : mapping of str to str, optional
+        Text of priors, by parameter, whose numbers there is no table to take from.
 
     Returns
     -------
     str
     """
-    prior_of_mu = f"normal({centre}, {priors.mu.sd:g})" if centre else str(priors.mu)
+    texts = {name: in_symbols.get(name, str(priors.of(name))) for name in prior_names(spec)}
     lines = [
         ("counts", FAMILIES[spec.family].formula),
-        *(("log rate", line) for line in _rate_lines(spec, prior_of_mu)),
+        *(("log rate", line) for line in _rate_lines(spec, texts)),
         *(("dispersion", line) for line in _dispersion_lines(spec)),
-        *(("priors", line) for line in _prior_lines(spec, priors, prior_of_mu)),
+        *(("priors", line) for line in _prior_lines(priors, texts)),
     ]
     return "\n".join([spec.label, *_labelled(lines)])
 
@@ -41,14 +47,14 @@ def _labelled(lines: list[tuple[str, str]]) -> Iterator[str]:
         before = label
 
 
-def _rate_lines(spec: ModelSpec, prior_of_mu: str) -> Iterator[str]:
+def _rate_lines(spec: ModelSpec, texts: Mapping[str, str]) -> Iterator[str]:
     match spec.pooling:
         case "none":
-            yield f"θ_i ~ {prior_of_mu} for each neuron, fixed: no pooling"
+            yield f"θ_i ~ {texts['theta']} for each neuron, fixed: no pooling"
         case "complete":
             yield "θ_i = μ: complete pooling"
         case "partial":
-            yield "θ_i ~ normal(μ, τ): partial pooling"
+            yield f"{POPULATIONS[spec.population].formula}: partial pooling"
 
 
 def _dispersion_lines(spec: ModelSpec) -> Iterator[str]:
@@ -62,15 +68,10 @@ def _dispersion_lines(spec: ModelSpec) -> Iterator[str]:
             yield f"δ_i = ln {symbol} ~ normal(μ_δ, τ_δ): partial pooling"
 
 
-def _prior_lines(spec: ModelSpec, priors: Priors, prior_of_mu: str) -> Iterator[str]:
-    symbol = _DISPERSION_SYMBOLS.get(spec.family, "")
-    if spec.pooling != "none":
-        yield f"μ ~ {prior_of_mu}"
-    if spec.pooling == "partial":
-        yield f"τ ~ {priors.tau}"
-    match spec.dispersion_pooling:
-        case "none" | "complete":
-            yield f"{symbol} ~ {priors.dispersion}"
-        case "partial":
-            yield f"exp(μ_δ) ~ {priors.dispersion}"
-            yield f"τ_δ ~ {priors.tau_delta}"
+def _prior_lines(priors: Priors, texts: Mapping[str, str]) -> Iterator[str]:
+    """Write the priors; that of θ stands in its own line."""
+    for name, text in texts.items():
+        if name != "theta":
+            symbol = PARAMETERS[name].symbol
+            square = "²" if isinstance(priors.of(name), RootInverseGamma) else ""
+            yield f"{symbol}{square} ~ {text}"

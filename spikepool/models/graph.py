@@ -1,8 +1,9 @@
 """From a model specification and a tally to the PyMC model: the only statement of the model.
 
-Names in the model: ``mu``, ``tau``, ``theta`` (log rate, per neuron), ``mu_delta``,
-``tau_delta``, ``delta`` (log dispersion, per neuron). Partially pooled parameters are sampled as
-``theta_sampled`` and ``delta_sampled`` (see `parametrization`).
+Names in the model: ``mu``, ``tau`` (gamma population: ``a``, ``b``), ``theta`` (log rate, per
+neuron), ``mu_delta``, ``tau_delta``, ``delta`` (log dispersion, per neuron). Partially pooled
+parameters are sampled as ``theta_sampled`` and ``delta_sampled`` (see `parametrization`), rates of
+a gamma population as ``rate_sampled``.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from spikepool.data.tally import Tally
 from spikepool.models.families import FAMILIES, CountFamily
 from spikepool.models.parametrization import Parametrization, choose_parametrization
+from spikepool.models.populations import POPULATIONS, normal_members
 from spikepool.models.priors import Priors, default_priors
 from spikepool.models.spec import ModelSpec
 
@@ -62,12 +64,13 @@ def _log_rate(spec: ModelSpec, tally: Tally, priors: Priors, centring: Parametri
     """Place the population model of the log rates; returns θ, shape (N,)."""
     import pytensor.tensor as pt
 
-    if spec.pooling == "none":
-        return priors.mu.variable("theta", dims="neuron")
-    mu = priors.mu.variable("mu")
-    if spec.pooling == "complete":
-        return pt.full((tally.n_neurons,), mu)
-    return _partially_pooled("theta", mu, priors.tau.variable("tau"), centring.rate)
+    match spec.pooling:
+        case "none":
+            return priors.of("theta").variable("theta", dims="neuron")
+        case "complete":
+            return pt.full((tally.n_neurons,), priors.of("mu").variable("mu"))
+        case "partial":
+            return POPULATIONS[spec.population].place(priors, centring.rate)
 
 
 def _log_dispersion(
@@ -83,20 +86,38 @@ def _log_dispersion(
 
     name = family.dispersion_name
     if spec.dispersion_pooling == "none":
-        dispersion = priors.dispersion.variable(name, dims="neuron")
+        dispersion = priors.of(name).variable(name, dims="neuron")
         return pm.Deterministic("delta", pt.log(dispersion), dims="neuron")
     if spec.dispersion_pooling == "complete":
-        return pt.full((tally.n_neurons,), pt.log(priors.dispersion.variable(name)))
-    typical = priors.dispersion.variable(f"typical_{name}")
+        return pt.full((tally.n_neurons,), pt.log(priors.of(name).variable(name)))
+    typical = priors.of(f"typical_{name}").variable(f"typical_{name}")
     mu_delta = pm.Deterministic("mu_delta", pt.log(typical))
-    tau_delta = priors.tau_delta.variable("tau_delta")
-    return _partially_pooled("delta", mu_delta, tau_delta, centring.dispersion)
+    tau_delta = priors.of("tau_delta").variable("tau_delta")
+    return normal_members("delta", mu_delta, tau_delta, centring.dispersion)
 
 
-def _partially_pooled(name: str, centre: Any, scale: Any, weight: Any) -> Any:
-    """N(centre, scale²) for every neuron, centred by `weight`; shape (N,)."""
-    import pymc as pm
+def prior_names(spec: ModelSpec) -> tuple[str, ...]:
+    """Names of the variables of a model that have a prior of their own, in the model's order.
 
-    sampled = pm.Normal(f"{name}_sampled", weight * centre, scale**weight, dims="neuron")
-    value = centre + scale ** (1 - weight) * (sampled - weight * centre)
-    return pm.Deterministic(name, value, dims="neuron")
+    Parameters
+    ----------
+    spec : ModelSpec
+
+    Returns
+    -------
+    tuple of str
+        Names for `Priors.of`.
+    """
+    dispersion = FAMILIES[spec.family].dispersion_name
+    of_rate = {
+        "none": ("theta",),
+        "complete": ("mu",),
+        "partial": POPULATIONS[spec.population].hyperparameters,
+    }
+    of_dispersion = {
+        None: (),
+        "none": (dispersion,),
+        "complete": (dispersion,),
+        "partial": (f"typical_{dispersion}", "tau_delta"),
+    }
+    return (*of_rate[spec.pooling], *of_dispersion[spec.dispersion_pooling])

@@ -6,6 +6,9 @@ neuron's own data say, so that w_i = κ_i, its own weight (Papaspiliopoulos, Rob
 Gorinova, Moore & Hoffman 2020). κ falls with τ, and the funnel that centring digs lies at the
 smallest τ the data allow: w_i is κ_i there, at the first percentile of a quick approximation to the
 posterior of τ. The same for δ. The choice changes the speed, not the posterior.
+
+All this holds for any location-scale family, x_i = w_i μ + τ^{w_i} z_i, and so for a student-t
+population. A gamma population has no such form: its rates are sampled as they are (w_i = 1).
 """
 
 from dataclasses import dataclass
@@ -15,7 +18,9 @@ import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
 from spikepool.data.tally import Tally
+from spikepool.errors import UsageError
 from spikepool.models.families import FAMILIES, CountFamily
+from spikepool.models.populations import POPULATIONS
 from spikepool.models.spec import ModelSpec
 from spikepool.models.statistics import CountStatistics
 
@@ -57,8 +62,15 @@ def choose_parametrization(
     Returns
     -------
     Parametrization
+
+    Raises
+    ------
+    UsageError
+        If a population is to be non-centred that cannot be.
     """
     if choice != "auto":
+        if choice == "noncentered":
+            _refuse_centred_population(spec)
         fixed = np.full(tally.n_neurons, float(choice == "centered"))
         return Parametrization(rate=fixed, dispersion=fixed)
     family = FAMILIES[spec.family]
@@ -67,7 +79,18 @@ def choose_parametrization(
     if family.has_dispersion:
         delta, dispersion_weight = _dispersion_weights(family, tally, log_rate)
     variance = 1 / family.information(log_rate, delta, family.statistics(tally))
-    return Parametrization(rate=_rate_weights(log_rate, variance), dispersion=dispersion_weight)
+    rate = np.ones(tally.n_neurons)
+    if POPULATIONS[spec.population].has_centring:
+        rate = _rate_weights(log_rate, variance)
+    return Parametrization(rate=rate, dispersion=dispersion_weight)
+
+
+def _refuse_centred_population(spec: ModelSpec) -> None:
+    if not POPULATIONS[spec.population].has_centring:
+        raise UsageError(
+            f"--parametrization noncentered: a {spec.population} population has no such form",
+            "leave --parametrization at auto, or take --population normal",
+        )
 
 
 def _rate_weights(log_rate: FloatArray, variance: FloatArray) -> FloatArray:

@@ -8,6 +8,9 @@ from spikepool.config import ModelOptions
 from spikepool.data.spike_counts import Notice
 from spikepool.data.tally import Tally
 from spikepool.errors import NotIdentifiableError, UsageError
+from spikepool.models.graph import prior_names
+from spikepool.models.prior_spec import prior_notices, priors_of
+from spikepool.models.priors import Priors
 from spikepool.models.spec import Family, ModelSpec, Pooling
 
 FEW_NEURONS = 5
@@ -26,12 +29,15 @@ class ModelPlan:
     specs : tuple of ModelSpec
     primary : ModelSpec
         The one whose numbers stand in ``neurons``.
+    priors : Priors
+        Of all models.
     notices : tuple of Notice
         What was left out, and what the fit does not model.
     """
 
     specs: tuple[ModelSpec, ...]
     primary: ModelSpec
+    priors: Priors
     notices: tuple[Notice, ...]
 
 
@@ -52,8 +58,9 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
     NotIdentifiableError
         If a model asked for by name cannot be told from this design.
     UsageError
-        If the options exclude each other.
+        If the options exclude each other, or a prior cannot be used.
     """
+    priors = priors_of(options, tally)
     notices: list[Notice] = []
     families = _families(options, tally, notices)
     poolings = _poolings(options, tally, notices)
@@ -63,17 +70,19 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
         )
     )
     _check_dispersion_pooling(options, specs, tally, notices)
+    _check_population(options, poolings)
+    notices += prior_notices(options, {name for spec in specs for name in prior_names(spec)})
     _note_what_is_not_modelled(tally, notices)
     if 1 < tally.n_neurons < FEW_NEURONS and "partial" in poolings:
         text = f"{tally.n_neurons} neurons say little about τ, the spread between neurons"
         notices.append(Notice("few-neurons", text))
-    return ModelPlan(specs, _primary(options, specs), tuple(notices))
+    return ModelPlan(specs, _primary(options, specs), priors, tuple(notices))
 
 
 def _spec(family: Family, pooling: Pooling, options: ModelOptions) -> ModelSpec:
-    if family == "poisson":
-        return ModelSpec(family, pooling, None)
-    return ModelSpec(family, pooling, options.dispersion_pooling or pooling)
+    population = options.population if pooling == "partial" else "normal"
+    dispersion = None if family == "poisson" else options.dispersion_pooling or pooling
+    return ModelSpec(family, pooling, dispersion, population)
 
 
 def _families(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tuple[Family, ...]:
@@ -134,6 +143,15 @@ def _check_dispersion_pooling(
             notices,
             "--dispersion-pooling partial needs a population, and the table has one neuron",
             "give --dispersion-pooling none",
+        )
+
+
+def _check_population(options: ModelOptions, poolings: tuple[Pooling, ...]) -> None:
+    """Refuse a population where none was asked for; one left out has its own note."""
+    if options.population != "normal" and options.pooling and "partial" not in poolings:
+        raise UsageError(
+            f"--population {options.population}: only partial pooling has a population",
+            "add --pooling partial",
         )
 
 

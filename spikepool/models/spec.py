@@ -5,6 +5,7 @@ from typing import Literal
 
 type Family = Literal["poisson", "nb2", "nb1"]
 type Pooling = Literal["none", "complete", "partial"]
+type PopulationName = Literal["normal", "student-t", "gamma"]
 
 FAMILY_LABELS: dict[Family, str] = {"poisson": "Poisson", "nb2": "NB2", "nb1": "NB1"}
 
@@ -20,28 +21,43 @@ class ModelSpec:
         Pooling of the log rates.
     dispersion_pooling : {'none', 'complete', 'partial'} or None
         Pooling of the dispersions; None exactly for Poisson, which has none.
+    population : {'normal', 'student-t', 'gamma'}
+        What partially pooled rates are drawn from: normal or student-t log rates, or gamma rates.
+        Normal, and without meaning, in the other poolings.
     """
 
     family: Family
     pooling: Pooling
     dispersion_pooling: Pooling | None
+    population: PopulationName = "normal"
 
     def __post_init__(self) -> None:
         if (self.family == "poisson") != (self.dispersion_pooling is None):
             raise ValueError(f"Poisson, and only Poisson, has no dispersion: {self}")
+        if self.population != "normal" and self.pooling != "partial":
+            raise ValueError(f"only partially pooled rates have a population: {self}")
 
     @property
     def name(self) -> str:
-        """File-safe name: ``nb2-partial``, or ``nb2-partial-complete`` where poolings differ."""
-        parts: list[str] = [self.family, self.pooling]
-        if self.dispersion_pooling not in (None, self.pooling):
-            parts.append(str(self.dispersion_pooling))
-        return "-".join(parts)
+        """File-safe name: ``nb2-partial``, ``nb2-partial-complete`` where poolings differ.
+
+        A population that is not normal comes last: ``nb2-partial-gamma``.
+        """
+        return "-".join((self.family, self.pooling, *self._departures.values()))
 
     @property
     def label(self) -> str:
-        """What a person reads: ``NB2 partial``."""
+        """What a person reads: ``NB2 partial``, ``NB2 partial (gamma population)``."""
         label = f"{FAMILY_LABELS[self.family]} {self.pooling}"
+        told = ", ".join(f"{value} {what}" for what, value in self._departures.items())
+        return f"{label} ({told})" if told else label
+
+    @property
+    def _departures(self) -> dict[str, str]:
+        """What family and pooling of the rates do not say already."""
+        departures: dict[str, str] = {}
         if self.dispersion_pooling not in (None, self.pooling):
-            label += f" ({self.dispersion_pooling} dispersion)"
-        return label
+            departures["dispersion"] = str(self.dispersion_pooling)
+        if self.population != "normal":
+            departures["population"] = self.population
+        return departures

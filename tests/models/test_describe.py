@@ -1,9 +1,16 @@
 """A model in words says the likelihood, the populations and the priors that are fitted."""
 
+from dataclasses import replace
+
 import pytest
 
 from spikepool.models.describe import describe_model
-from spikepool.models.priors import default_priors
+from spikepool.models.priors import (
+    DEFAULTS_IN_SYMBOLS,
+    InverseGamma,
+    RootInverseGamma,
+    default_priors,
+)
 from spikepool.models.spec import ModelSpec
 
 
@@ -66,7 +73,36 @@ def test_poolings_of_rate_and_dispersion_are_told_apart(describe):
     assert "τ_δ" not in text
 
 
-def test_centre_stands_where_there_is_no_table(describe):
-    """A symbol instead of a number that no table gave."""
-    assert "μ ~ normal(m0, 2.5)" in describe("poisson", "partial", None, centre="m0")
-    assert "θ_i ~ normal(m0, 2.5)" in describe("poisson", "none", None, centre="m0")
+def test_symbols_stand_where_there_is_no_table(describe):
+    """A text instead of a number that no table gave; the other priors keep theirs."""
+    symbols = {"in_symbols": DEFAULTS_IN_SYMBOLS}
+    text = describe("poisson", "partial", None, **symbols)
+    assert "μ ~ normal(m0, 2.5)" in text
+    assert "τ ~ half-cauchy(1)" in text
+    assert "θ_i ~ normal(m0, 2.5)" in describe("poisson", "none", None, **symbols)
+    gamma = describe("poisson", "partial", None, "gamma", **symbols)
+    assert "b ~ gamma(0.1, exp(m0))" in gamma
+
+
+def test_populations_are_told(describe):
+    """The label, the law of the rates and its own hyperparameters."""
+    student = describe("nb2", "partial", "complete", "student-t").splitlines()
+    assert student[0] == "NB2 partial (complete dispersion, student-t population)"
+    assert "  log rate    θ_i ~ student-t(4, μ, τ): partial pooling" in student
+    assert "              τ ~ half-cauchy(1)" in student
+    assert describe("poisson", "partial", None, "gamma").splitlines()[2:] == [
+        "  log rate    exp(θ_i) ~ gamma(a, b): partial pooling",
+        "  priors      a ~ exponential(1)",
+        "              b ~ gamma(0.1, 2)",
+    ]
+
+
+def test_an_inverse_gamma_of_the_square_says_so(priors):
+    """τ², where the other parameters of NB1 have their own priors and no square."""
+    given = replace(
+        priors, tau=RootInverseGamma(1.0, 0.5), typical_root_excess_fano=InverseGamma(2.0, 0.5)
+    )
+    text = describe_model(ModelSpec("nb1", "partial", "partial"), given)
+    assert "τ² ~ inverse-gamma(1, 0.5)" in text
+    assert "exp(μ_δ) ~ inverse-gamma(2, 0.5)" in text
+    assert "τ_δ ~ half-normal(0.5)" in text

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from spikepool.errors import UsageError
 from spikepool.models.parametrization import choose_parametrization
 from spikepool.models.spec import ModelSpec
 
@@ -12,7 +13,9 @@ SPECS = [
     ModelSpec("nb1", "partial", "complete"),
     ModelSpec("nb2", "complete", "partial"),
     ModelSpec("nb1", "none", "none"),
+    ModelSpec("nb2", "partial", "partial", "student-t"),
 ]
+GAMMA = ModelSpec("nb2", "partial", "partial", "gamma")
 TABLES = {
     "mixed": [[0, 0, 0], [5, 9, 2, 4], [1], [600, 20, 3]],
     "one neuron": [[3, 1, 4]],
@@ -55,3 +58,20 @@ def test_more_data_means_more_centring(build_tally):
     for spec in SPECS[:2]:
         rate = choose_parametrization(spec, build_tally(counts)).rate
         assert (rate[1::2] >= rate[::2]).all()
+
+
+@pytest.mark.parametrize("choice", ["auto", "centered"])
+def test_rates_of_a_gamma_population_are_sampled_as_they_are(build_tally, choice):
+    """Weight 1 of every rate; dispersions are centred as with any other population."""
+    tally = build_tally(TABLES["mixed"])
+    chosen = choose_parametrization(GAMMA, tally, choice)
+    other = choose_parametrization(SPECS[1], tally, choice)
+    assert chosen.rate.tolist() == [1.0] * 4
+    np.testing.assert_array_equal(chosen.dispersion, other.dispersion)
+
+
+def test_gamma_population_cannot_be_noncentred(build_tally):
+    """It is no location-scale family; the message names a way out."""
+    with pytest.raises(UsageError, match="gamma population has no such form") as refused:
+        choose_parametrization(GAMMA, build_tally(TABLES["mixed"]), "noncentered")
+    assert "--population normal" in refused.value.hint

@@ -1,15 +1,22 @@
 """Names and labels of models."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from spikepool.models.spec import ModelSpec
 
 POOLINGS = ("none", "complete", "partial")
-ALL = [ModelSpec("poisson", pooling, None) for pooling in POOLINGS] + [
+CORE = [ModelSpec("poisson", pooling, None) for pooling in POOLINGS] + [
     ModelSpec(family, rate, dispersion)
     for family, rate, dispersion in itertools.product(("nb1", "nb2"), POOLINGS, POOLINGS)
+]
+ALL = CORE + [
+    replace(spec, population=population)
+    for population in ("student-t", "gamma")
+    for spec in CORE
+    if spec.pooling == "partial"
 ]
 
 
@@ -23,16 +30,27 @@ ALL = [ModelSpec("poisson", pooling, None) for pooling in POOLINGS] + [
             "nb1-partial-complete",
             "NB1 partial (complete dispersion)",
         ),
+        (
+            ModelSpec("nb2", "partial", "partial", "student-t"),
+            "nb2-partial-student-t",
+            "NB2 partial (student-t population)",
+        ),
+        (
+            ModelSpec("nb1", "partial", "none", "gamma"),
+            "nb1-partial-none-gamma",
+            "NB1 partial (none dispersion, gamma population)",
+        ),
     ],
 )
 def test_name_and_label(spec, name, label):
-    """A dispersion pooled like the rate is not named."""
+    """A dispersion pooled like the rate is not named, nor a normal population."""
     assert (spec.name, spec.label) == (name, label)
 
 
 def test_every_model_has_a_name_of_its_own():
-    """The 21 models of the core have 21 names and labels, safe as names of files."""
-    assert len({spec.name for spec in ALL}) == len({spec.label for spec in ALL}) == len(ALL) == 21
+    """The 21 models of the core, and 14 of other populations, have names safe for files."""
+    assert (len(CORE), len(ALL)) == (21, 35)
+    assert len({spec.name for spec in ALL}) == len({spec.label for spec in ALL}) == len(ALL)
     assert all(spec.name.replace("-", "").isalnum() for spec in ALL)
 
 
@@ -42,3 +60,10 @@ def test_poisson_and_only_poisson_has_no_dispersion():
         ModelSpec("poisson", "none", "none")
     with pytest.raises(ValueError, match="only Poisson"):
         ModelSpec("nb2", "none", None)
+
+
+@pytest.mark.parametrize("pooling", ["none", "complete"])
+def test_only_partial_pooling_has_a_population(pooling):
+    """Another population than the normal one is refused elsewhere."""
+    with pytest.raises(ValueError, match="only partially pooled rates have a population"):
+        ModelSpec("poisson", pooling, None, "gamma")

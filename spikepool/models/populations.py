@@ -1,0 +1,214 @@
+"""What partially pooled log rates are drawn from: one class per population, one interface."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, override
+
+import numpy as np
+from scipy import special
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.models.priors import Priors
+from spikepool.models.spec import PopulationName
+
+STUDENT_T_NU = 4.0
+"""ν of a student-t population, fixed: heavy tails, but a variance."""
+
+
+class RatePopulation(ABC):
+    """A population of log rates θ, given its hyperparameters.
+
+    Hyperparameters are passed by name (those of `hyperparameters`); their shapes broadcast with
+    one another and with θ.
+
+    Attributes
+    ----------
+    hyperparameters : tuple of str
+        Their names in the PyMC model and in `Priors`.
+    has_centring : bool
+        Whether neurons can be centred more or less (see `parametrization`).
+    formula : str
+        The population in one line, for `spikepool model`.
+    """
+
+    hyperparameters: ClassVar[tuple[str, ...]]
+    has_centring: ClassVar[bool]
+    formula: ClassVar[str]
+
+    @abstractmethod
+    def place(self, priors: Priors, centring: Any) -> Any:
+        """Add hyperparameters and ``theta`` to the model on PyMC's context stack.
+
+        Parameters
+        ----------
+        priors : Priors
+        centring : array or tensor, shape (N,)
+            How far each neuron is centred.
+
+        Returns
+        -------
+        tensor, shape (N,)
+            θ.
+        """
+
+    @abstractmethod
+    def log_density(self, theta: FloatArray, **hyperparameters: FloatArray) -> FloatArray:
+        """Log density of the population at log rates `theta`, constants included."""
+
+    @abstractmethod
+    def centre(self, **hyperparameters: FloatArray) -> FloatArray:
+        """Return the mean of θ."""
+
+    @abstractmethod
+    def sd(self, **hyperparameters: FloatArray) -> FloatArray:
+        """Return the standard deviation of θ."""
+
+    @abstractmethod
+    def sample(
+        self, rng: np.random.Generator, size: tuple[int, ...], **hyperparameters: FloatArray
+    ) -> FloatArray:
+        """Draw log rates of shape `size`, with which the hyperparameters must broadcast."""
+
+
+class NormalPopulation(RatePopulation):
+    """θ ~ N(μ, τ²)."""
+
+    hyperparameters = ("mu", "tau")
+    has_centring = True
+    formula = "θ_i ~ normal(μ, τ)"
+
+    @override
+    def place(self, priors: Priors, centring: Any) -> Any:
+        mu, tau = priors.of("mu").variable("mu"), priors.of("tau").variable("tau")
+        return normal_members("theta", mu, tau, centring)
+
+    @override
+    def log_density(self, theta: FloatArray, **hyperparameters: FloatArray) -> FloatArray:
+        mu, tau = hyperparameters["mu"], hyperparameters["tau"]
+        return np.asarray(-0.5 * ((theta - mu) / tau) ** 2 - np.log(tau) - 0.5 * np.log(2 * np.pi))
+
+    @override
+    def centre(self, **hyperparameters: FloatArray) -> FloatArray:
+        return hyperparameters["mu"]
+
+    @override
+    def sd(self, **hyperparameters: FloatArray) -> FloatArray:
+        return hyperparameters["tau"]
+
+    @override
+    def sample(
+        self, rng: np.random.Generator, size: tuple[int, ...], **hyperparameters: FloatArray
+    ) -> FloatArray:
+        mu, tau = hyperparameters["mu"], hyperparameters["tau"]
+        return np.asarray(mu + tau * rng.standard_normal(size))
+
+
+class StudentTPopulation(RatePopulation):
+    """θ ~ μ + τ t with t of ν = 4 degrees of freedom; τ is the scale, and the sd √2 τ."""
+
+    hyperparameters = ("mu", "tau")
+    has_centring = True
+    formula = f"θ_i ~ student-t({STUDENT_T_NU:g}, μ, τ)"
+
+    @override
+    def place(self, priors: Priors, centring: Any) -> Any:
+        import pymc as pm
+
+        mu, tau = priors.of("mu").variable("mu"), priors.of("tau").variable("tau")
+        sampled = pm.StudentT(
+            "theta_sampled",
+            nu=np.float64(STUDENT_T_NU),
+            mu=centring * mu,
+            sigma=tau**centring,
+            dims="neuron",
+        )
+        return _moved("theta", sampled, mu, tau, centring)
+
+    @override
+    def log_density(self, theta: FloatArray, **hyperparameters: FloatArray) -> FloatArray:
+        mu, tau = hyperparameters["mu"], hyperparameters["tau"]
+        nu = STUDENT_T_NU
+        constant = (
+            special.gammaln((nu + 1) / 2) - special.gammaln(nu / 2) - 0.5 * np.log(nu * np.pi)
+        )
+        squares = ((theta - mu) / tau) ** 2
+        return np.asarray(constant - np.log(tau) - (nu + 1) / 2 * np.log1p(squares / nu))
+
+    @override
+    def centre(self, **hyperparameters: FloatArray) -> FloatArray:
+        return hyperparameters["mu"]
+
+    @override
+    def sd(self, **hyperparameters: FloatArray) -> FloatArray:
+        return np.asarray(hyperparameters["tau"] * np.sqrt(STUDENT_T_NU / (STUDENT_T_NU - 2)))
+
+    @override
+    def sample(
+        self, rng: np.random.Generator, size: tuple[int, ...], **hyperparameters: FloatArray
+    ) -> FloatArray:
+        mu, tau = hyperparameters["mu"], hyperparameters["tau"]
+        return np.asarray(mu + tau * rng.standard_t(STUDENT_T_NU, size))
+
+
+class GammaPopulation(RatePopulation):
+    """Rates e^θ ~ Gamma(shape a, rate b), conjugate to Poisson counts; b has the unit of exposure.
+
+    Rates are sampled as they are, ``rate_sampled``: there is nothing to centre.
+    """
+
+    hyperparameters = ("a", "b")
+    has_centring = False
+    formula = "exp(θ_i) ~ gamma(a, b)"
+
+    @override
+    def place(self, priors: Priors, centring: Any) -> Any:
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        a, b = priors.of("a").variable("a"), priors.of("b").variable("b")
+        rate = pm.Gamma("rate_sampled", alpha=a, beta=b, dims="neuron")
+        return pm.Deterministic("theta", pt.log(rate), dims="neuron")
+
+    @override
+    def log_density(self, theta: FloatArray, **hyperparameters: FloatArray) -> FloatArray:
+        a, b = hyperparameters["a"], hyperparameters["b"]
+        return np.asarray(a * (np.log(b) + theta) - b * np.exp(theta) - special.gammaln(a))
+
+    @override
+    def centre(self, **hyperparameters: FloatArray) -> FloatArray:
+        return np.asarray(special.digamma(hyperparameters["a"]) - np.log(hyperparameters["b"]))
+
+    @override
+    def sd(self, **hyperparameters: FloatArray) -> FloatArray:
+        return np.asarray(np.sqrt(special.polygamma(1, hyperparameters["a"])))
+
+    @override
+    def sample(
+        self, rng: np.random.Generator, size: tuple[int, ...], **hyperparameters: FloatArray
+    ) -> FloatArray:
+        a, b = hyperparameters["a"], hyperparameters["b"]
+        # x(a) = x(a + 1) u^(1/a): in logarithms nothing underflows when a is small
+        larger = np.log(rng.gamma(np.broadcast_to(a + 1, size)))
+        return np.asarray(larger - rng.standard_exponential(size) / a - np.log(b))
+
+
+def normal_members(name: str, centre: Any, scale: Any, centring: Any) -> Any:
+    """Add N(centre, scale²) of every neuron to the model under `name`; shape (N,)."""
+    import pymc as pm
+
+    sampled = pm.Normal(f"{name}_sampled", centring * centre, scale**centring, dims="neuron")
+    return _moved(name, sampled, centre, scale, centring)
+
+
+def _moved(name: str, sampled: Any, centre: Any, scale: Any, centring: Any) -> Any:
+    """Add what is meant, of location-scale variables that are sampled partly centred."""
+    import pymc as pm
+
+    value = centre + scale ** (1 - centring) * (sampled - centring * centre)
+    return pm.Deterministic(name, value, dims="neuron")
+
+
+POPULATIONS: dict[PopulationName, RatePopulation] = {
+    "normal": NormalPopulation(),
+    "student-t": StudentTPopulation(),
+    "gamma": GammaPopulation(),
+}

@@ -1,0 +1,272 @@
+"""Priors as a user gives them, ``NAME=FAMILY(NUMBERS)``, laid over the defaults."""
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from spikepool.config import ModelOptions
+from spikepool.data.spike_counts import Notice
+from spikepool.data.tally import Tally
+from spikepool.data.wording import did_you_mean, plural, quoted
+from spikepool.errors import UsageError
+from spikepool.models.priors import (
+    Exponential,
+    Gamma,
+    HalfCauchy,
+    HalfNormal,
+    HalfStudentT,
+    InverseGamma,
+    Normal,
+    Prior,
+    Priors,
+    RootInverseGamma,
+    Uniform,
+    default_priors,
+)
+
+EXAMPLE = "tau=half-normal(1)"
+_SPEC = re.compile(r"\s*([^=]*?)\s*=\s*([^\s(]+)\s*(?:\(([^()]*)\))?\s*")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_JEFFREYS = "jeffreys"
+_ANY_SIGN = {"mean", "lower", "upper"}
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A family of priors: how it is made, and the names of its numbers."""
+
+    make: Callable[..., Prior]
+    arguments: tuple[str, ...]
+
+
+_FORMS = {
+    "normal": _Form(Normal, ("mean", "sd")),
+    "half-normal": _Form(HalfNormal, ("scale",)),
+    "half-cauchy": _Form(HalfCauchy, ("scale",)),
+    "half-student-t": _Form(HalfStudentT, ("nu", "scale")),
+    "exponential": _Form(Exponential, ("rate",)),
+    "gamma": _Form(Gamma, ("shape", "rate")),
+    "inverse-gamma": _Form(InverseGamma, ("shape", "scale")),
+    "uniform": _Form(Uniform, ("lower", "upper")),
+}
+_POSITIVE = tuple(family for family in _FORMS if family != "normal")
+
+
+@dataclass(frozen=True)
+class PriorParameter:
+    """A parameter that can be given a prior.
+
+    Attributes
+    ----------
+    symbol, meaning : str
+        As in ``μ, the mean of the log rates``.
+    families : tuple of str
+        Those that put probability only where the parameter can be.
+    near_zero : str
+        What its values near 0 mean; empty for what is no standard deviation.
+    """
+
+    symbol: str
+    meaning: str
+    families: tuple[str, ...] = _POSITIVE
+    near_zero: str = ""
+
+
+_NEAR_POISSON = "counts close to Poisson"
+PARAMETERS: dict[str, PriorParameter] = {
+    "mu": PriorParameter("μ", "the mean of the log rates", ("normal", "uniform")),
+    "tau": PriorParameter(
+        "τ", "the spread of the log rates", near_zero="small differences between neurons' rates"
+    ),
+    "theta": PriorParameter("θ", "each log rate without pooling", ("normal",)),
+    "a": PriorParameter("a", "the shape of a gamma population"),
+    "b": PriorParameter("b", "the rate of a gamma population"),
+    "gain_sd": PriorParameter("σ_G", "the gain sd of NB2", near_zero=_NEAR_POISSON),
+    "typical_gain_sd": PriorParameter(
+        "exp(μ_δ)", "the typical gain sd of NB2", near_zero=_NEAR_POISSON
+    ),
+    "root_excess_fano": PriorParameter(
+        "√ω", "the root of the excess Fano factor of NB1", near_zero=_NEAR_POISSON
+    ),
+    "typical_root_excess_fano": PriorParameter(
+        "exp(μ_δ)", "the typical root of the excess Fano factor of NB1", near_zero=_NEAR_POISSON
+    ),
+    "tau_delta": PriorParameter(
+        "τ_δ",
+        "the spread of the log dispersions",
+        near_zero="small differences between neurons' dispersions",
+    ),
+}
+"""By their names in the models and in ``--prior``."""
+_ON_THE_SQUARE = {"tau", "tau_delta"}
+_FIELDS = {"theta": "fixed"}
+
+
+def priors_of(options: ModelOptions, tally: Tally) -> Priors:
+    """Return the priors of a run: the defaults of its table, overruled by the user's.
+
+    Parameters
+    ----------
+    options : ModelOptions
+    tally : Tally
+
+    Returns
+    -------
+    Priors
+
+    Raises
+    ------
+    UsageError
+        If a text names no parameter or no prior that it can have, saying what there is.
+    """
+    given = given_priors(options).items()
+    fields: dict[str, Any] = {_FIELDS.get(name, name): prior for name, prior in given}
+    return replace(default_priors(tally), **fields)
+
+
+def given_priors(options: ModelOptions) -> dict[str, Prior]:
+    """Return the priors that the user gave, by the parameter's name.
+
+    Raises
+    ------
+    UsageError
+        As in `priors_of`.
+    """
+    given: dict[str, Prior] = {}
+    for text in options.prior:
+        name, prior = _parsed(text)
+        if name in given:
+            raise UsageError(f"--prior: {name} is given two priors", "give it one")
+        given[name] = prior
+    return given
+
+
+def prior_notices(options: ModelOptions, used: Collection[str]) -> Iterator[Notice]:
+    """Say what a reader should know of the user's priors.
+
+    Parameters
+    ----------
+    options : ModelOptions
+    used : collection of str
+        Names of the parameters of the models that are fitted.
+
+    Yields
+    ------
+    Notice
+        For a prior that no model uses, and for an inverse gamma that decides the answer.
+    """
+    for name, prior in given_priors(options).items():
+        near_zero = PARAMETERS[name].near_zero
+        if name not in used:
+            text = f"--prior {name}={prior} changes nothing: no model that is fitted has {name}"
+            yield Notice("prior-unused", text)
+        elif near_zero and _is_vague_inverse_gamma(prior):
+            yield Notice("prior-inverse-gamma", _inverse_gamma_warning(name, prior, near_zero))
+
+
+def _is_vague_inverse_gamma(prior: Prior) -> bool:
+    return isinstance(prior, InverseGamma | RootInverseGamma) and max(prior.shape, prior.scale) < 1
+
+
+def _inverse_gamma_warning(name: str, prior: Prior, near_zero: str) -> str:
+    symbol = PARAMETERS[name].symbol
+    return (
+        f"--prior {name}={prior} is not neutral: it keeps {symbol} away from 0, so that "
+        f"{near_zero} are ruled out whatever the data say, and where it does so depends on the "
+        "numbers chosen; half-cauchy and half-normal do not do this (Gelman 2006)"
+    )
+
+
+def _parsed(text: str) -> tuple[str, Prior]:
+    """Read ``NAME=FAMILY(NUMBERS)``."""
+    match = _SPEC.fullmatch(text)
+    if match is None:
+        raise _refusal(text, "this is not NAME=FAMILY(NUMBERS)", f"write, for instance, {EXAMPLE}")
+    name, family, numbers = match.groups()
+    if name not in PARAMETERS:
+        near = did_you_mean([name], tuple(PARAMETERS))
+        hint = f"{near}parameters are {', '.join(PARAMETERS)}; for instance {EXAMPLE}"
+        raise _refusal(text, f"there is no parameter {quoted(name)}", hint)
+    if family == _JEFFREYS:
+        raise _jeffreys_refusal(text, name)
+    if family not in _FORMS:
+        raise _refusal(text, f"there is no prior {quoted(family)}", _wanted(name))
+    if family not in PARAMETERS[name].families:
+        raise _refusal(text, _out_of_place(name, family), _wanted(name))
+    prior = _made(text, name, family, (numbers or "").split(",") if numbers else [])
+    if isinstance(prior, Uniform) and prior.lower < 0 and _is_positive(name):
+        raise _refusal(text, f"{_described(name)} is never negative", "take a lower bound of 0")
+    return name, prior
+
+
+def _made(text: str, name: str, family: str, numbers: list[str]) -> Prior:
+    """Make the prior, if there are as many numbers as it needs, each in its range."""
+    form = _FORMS[family]
+    if len(numbers) != len(form.arguments):
+        wanted = f"{plural(len(form.arguments), 'number')}, {', '.join(form.arguments)}"
+        raise _refusal(text, f"{family} takes {wanted}; found {len(numbers)}", _wanted(name))
+    values = [
+        _number(text, name, argument, number.strip())
+        for argument, number in zip(form.arguments, numbers, strict=True)
+    ]
+    if family == "uniform" and not values[0] < values[1]:
+        raise _refusal(text, "lower must be less than upper", f"write {family}({_sorted(values)})")
+    if family == InverseGamma.family and name in _ON_THE_SQUARE:
+        return RootInverseGamma(*values)
+    return form.make(*values)
+
+
+def _number(text: str, name: str, argument: str, written: str) -> float:
+    if not _NUMBER.fullmatch(written):
+        raise _refusal(text, f"{argument} is {quoted(written)}, not a number", _wanted(name))
+    value = float(written)
+    if not math.isfinite(value) or (argument not in _ANY_SIGN and value <= 0):
+        wanted = "finite" if argument in _ANY_SIGN else "positive and finite"
+        raise _refusal(text, f"{argument} must be {wanted}; found {written}", _wanted(name))
+    return value
+
+
+def _sorted(values: list[float]) -> str:
+    return ", ".join(f"{value:g}" for value in sorted(values))
+
+
+def _jeffreys_refusal(text: str, name: str) -> UsageError:
+    parameter = PARAMETERS[name]
+    if not parameter.near_zero:
+        return _refusal(text, f"jeffreys is no prior of {_described(name)}", _wanted(name))
+    symbol = parameter.symbol
+    return _refusal(
+        text,
+        f"p({symbol}) ∝ 1/{symbol} has infinite mass at {symbol} → 0, which no data rule out: the "
+        f"posterior is improper (it has no mean or interval) for any number of neurons",
+        f"take {name}=half-cauchy(1) or {name}=half-normal(1), which are finite at 0 (Gelman 2006)",
+    )
+
+
+def _out_of_place(name: str, family: str) -> str:
+    if _is_positive(name):
+        return f"{_described(name)} is never negative, and a {family} prior would let it be"
+    families = " or ".join(PARAMETERS[name].families)
+    return f"{_described(name)} can have the prior {families}, not {family}"
+
+
+def _is_positive(name: str) -> bool:
+    return PARAMETERS[name].families == _POSITIVE
+
+
+def _described(name: str) -> str:
+    return f"{name} ({PARAMETERS[name].meaning})"
+
+
+def _wanted(name: str) -> str:
+    forms = (
+        f"{family}({', '.join(_FORMS[family].arguments)})" for family in PARAMETERS[name].families
+    )
+    example = "half-normal(1)" if _is_positive(name) else "normal(0, 2.5)"
+    return f"priors of {name} are {', '.join(forms)}; for instance {name}={example}"
+
+
+def _refusal(text: str, reason: str, hint: str) -> UsageError:
+    return UsageError(f"--prior {quoted(text)}: {reason}", hint)
