@@ -57,3 +57,58 @@ def test_bad_options_are_usage_errors(spikepool):
     """Exit 2."""
     assert spikepool("model", "--family", "gauss").code == 2
     assert spikepool("model", "--format", "tikz").code == 2
+
+
+def test_priors_and_population_are_shown(spikepool):
+    """As given, where m0 would stand otherwise; repeated or with commas."""
+    ended = spikepool(
+        *("model", "--family", "nb2", "--population", "student-t"),
+        *("--prior", "mu=normal(1, 0.5),tau=inverse-gamma(3, 1)"),
+        *("--prior", "typical_gain_sd=exponential(2)"),
+    )
+    assert ended.code == 0
+    unpooled, _, partial = ended.out.split("\n\n")
+    assert "θ_i ~ normal(m0, 2.5)" in unpooled
+    assert "σ_G ~ half-normal(1)" in unpooled
+    assert partial.splitlines()[0] == "NB2 partial (student-t population)"
+    for line in (
+        "θ_i ~ student-t(4, μ, τ)", "μ ~ normal(1, 0.5)", "τ² ~ inverse-gamma(3, 1)",
+        "exp(μ_δ) ~ exponential(2)", "τ_δ ~ half-normal(0.5)",
+    ):  # fmt: skip
+        assert line in partial
+
+
+def test_table_scales_the_gamma_population(spikepool, table):
+    """The prior of b has the unit of the rates: e^0.517 = 1.677; without a table it is a symbol."""
+    options = ("--family", "poisson", "--pooling", "partial", "--population", "gamma")
+    assert "b ~ gamma(0.1, 1.677)" in spikepool("model", table, *options).out
+    assert "b ~ gamma(0.1, exp(m0))" in spikepool("model", *options).out
+
+
+def test_graph_has_the_priors_and_the_population(spikepool):
+    """A gamma population with a half-normal shape; an inverse gamma on the square."""
+    ended = spikepool(
+        *("model", "--family", "nb2", "--pooling", "partial", "--population", "gamma"),
+        *("--format", "graphviz", "--prior", "a=half-normal(3)"),
+        *("--prior", "tau_delta=inverse-gamma(3, 1)"),
+    )
+    assert ended.code == 0
+    for node in ("a\n~\nHalfnormal", "b\n~\nGamma", "rate_sampled\n~\nGamma", "tau_delta_squared"):
+        assert node in ended.out
+    assert "mu\n~" not in ended.out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--prior", "tau=jeffreys"),
+        ("--prior", "tau=normal(0, 1)"),
+        ("--population", "gamma", "--pooling", "none"),
+    ],
+)
+def test_what_cannot_be_used_is_a_usage_error(spikepool, options):
+    """Exit 2, with the option named and a way out."""
+    ended = spikepool("model", *options)
+    assert ended.code == 2
+    assert options[0] in ended.err
+    assert "→" in ended.err

@@ -1,5 +1,7 @@
 """The NUTS engine: repeatable, complete, and right where the posterior is known otherwise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -10,7 +12,7 @@ from spikepool.data.tally import tally_counts
 from spikepool.engines import nuts
 from spikepool.engines.nuts import model_seed, sample_posterior
 from spikepool.errors import SpikepoolError
-from spikepool.models.priors import default_priors
+from spikepool.models.priors import RootInverseGamma, default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import measure_mixing
 from spikepool.progress import Silent
@@ -111,6 +113,20 @@ def test_completely_pooled_neurons_share_one_parameter(family, name):
     for neuron in range(3):
         np.testing.assert_array_equal(draws.theta[..., neuron], draws.population["mu"])
         np.testing.assert_array_equal(draws.delta[..., neuron], np.log(draws.population[name]))
+
+
+@pytest.mark.parametrize("sampler", ["nutpie", "pymc"])
+@pytest.mark.parametrize("population", ["student-t", "gamma"])
+def test_populations_report_their_own_hyperparameters(population, sampler):
+    """Under their names, τ also where its square is sampled; each neuron has its θ."""
+    spec, tally = ModelSpec("poisson", "partial", None, population), tally_of(SMALL)
+    priors = replace(default_priors(tally), tau=RootInverseGamma(1.0, 1.0))
+    options = EngineOptions(sampler=sampler, **FEW)
+    draws = sample_posterior(spec, tally, priors, options, Silent())
+    assert set(draws.population) == {"gamma": {"a", "b"}, "student-t": {"mu", "tau"}}[population]
+    assert all(values.shape == (2, 50) for values in draws.population.values())
+    assert draws.theta.shape == (2, 50, 3)
+    assert draws.delta is None
 
 
 def test_seeds_of_models_differ_and_stay():

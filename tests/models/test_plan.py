@@ -6,6 +6,7 @@ from spikepool.config import ModelOptions
 from spikepool.data.tally import tally_counts
 from spikepool.errors import NotIdentifiableError, UsageError
 from spikepool.models.plan import plan_models
+from spikepool.models.priors import HalfNormal, default_priors
 
 REPEATED = [[1, 2, 3]] * 6
 SINGLE_TRIALS = [[1], [0], [4], [2], [9], [3]]
@@ -184,6 +185,72 @@ def test_merged_conditions_and_groups_are_noted(build_counts):
 def test_one_condition_needs_no_note(plan):
     """Nothing is merged."""
     assert not plan(REPEATED, condition=[[0] * 3] * 6).notices
+
+
+class TestPopulation:
+    """What partially pooled rates are drawn from."""
+
+    @pytest.mark.parametrize("population", ["student-t", "gamma"])
+    def test_concerns_partial_pooling_only(self, plan, population):
+        """The other poolings stay as they are; the primary model has it."""
+        made = plan(REPEATED, population=population)
+        assert names(made) == [
+            "poisson-none", "poisson-complete", f"poisson-partial-{population}",
+            "nb2-none", "nb2-complete", f"nb2-partial-{population}",
+        ]  # fmt: skip
+        assert made.primary.name == f"nb2-partial-{population}"
+        assert plan(REPEATED, population=population, primary="poisson:partial").primary.population
+
+    def test_needs_partial_pooling(self, plan):
+        """Asked for without it, it would do nothing."""
+        with pytest.raises(UsageError, match="--population gamma: only partial") as refused:
+            plan(REPEATED, population="gamma", pooling="none,complete")
+        assert "--pooling partial" in refused.value.hint
+
+    def test_of_one_neuron_is_left_out_with_partial_pooling(self, plan):
+        """The note on that says enough."""
+        made = plan(ONE_NEURON, population="gamma")
+        assert codes(made) == ["partial-left-out"]
+
+
+class TestPriors:
+    """What the user gives, over the table's defaults."""
+
+    def test_are_the_defaults_unless_given(self, plan, build_tally):
+        """Those of the table."""
+        assert plan(REPEATED).priors == default_priors(build_tally(REPEATED))
+
+    def test_are_in_the_plan(self, plan):
+        """As given."""
+        assert plan(REPEATED, prior="tau=half-normal(2)").priors.tau == HalfNormal(2.0)
+
+    def test_that_cannot_be_used_are_refused(self, plan):
+        """Before anything is fitted."""
+        with pytest.raises(UsageError, match="--prior 'tau=jeffreys'"):
+            plan(REPEATED, prior="tau=jeffreys")
+
+    @pytest.mark.parametrize(
+        ("prior", "options", "wanted"),
+        [
+            ("tau=inverse-gamma(0.1, 0.1)", {}, ["prior-inverse-gamma"]),
+            ("tau=half-cauchy(0.1)", {}, []),
+            ("a=exponential(2)", {}, ["prior-unused"]),
+            ("a=exponential(2)", {"population": "gamma"}, []),
+            ("tau=exponential(2)", {"population": "gamma"}, ["prior-unused"]),
+            ("tau=exponential(2)", {"population": "student-t"}, []),
+            ("mu=normal(0, 1)", {"population": "gamma"}, []),  # complete pooling has it
+            ("mu=normal(0, 1)", {"pooling": "none"}, ["prior-unused"]),
+            ("theta=normal(0, 1)", {"pooling": "none"}, []),
+            ("theta=normal(0, 1)", {"pooling": "partial"}, ["prior-unused"]),
+            ("gain_sd=exponential(1)", {"family": "nb1"}, ["prior-unused"]),
+            ("gain_sd=exponential(1)", {"pooling": "partial"}, ["prior-unused"]),
+            ("typical_gain_sd=exponential(1)", {"pooling": "partial"}, []),
+            ("tau_delta=exponential(1)", {"dispersion_pooling": "none"}, ["prior-unused"]),
+        ],
+    )
+    def test_are_noted_where_they_mislead(self, plan, prior, options, wanted):
+        """An inverse gamma that decides the answer, and a prior that no model has."""
+        assert codes(plan(REPEATED, prior=prior, **options)) == wanted
 
 
 class TestPrimary:
