@@ -20,7 +20,7 @@ from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
 from spikepool.engines.dispatch import compute_posterior
 from spikepool.models.plan import ModelPlan, plan_models
-from spikepool.models.priors import Priors, default_priors
+from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.population import summarise_population
 from spikepool.posterior.summaries import SummaryOptions, summarise_neurons
@@ -162,7 +162,7 @@ def fit_models(plan: RunPlan, progress: Progress) -> RunResults:
     overdispersion = measure_overdispersion(
         tally, interval=report.interval, ddof=report.fano_ddof, fdr=report.fdr, seed=seed
     )
-    priors = default_priors(tally)
+    priors = plan.models.priors
     notices = list(plan.notices)
     models = tuple(_fitted(spec, plan, priors, notices, progress) for spec in plan.models.specs)
     primary = next(model for model in models if model.spec == plan.models.primary)

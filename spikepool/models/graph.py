@@ -9,7 +9,7 @@ a gamma population as ``rate_sampled``.
 from typing import Any
 
 from spikepool.data.tally import Tally
-from spikepool.models.families import FAMILIES, CountFamily
+from spikepool.models.families import FAMILIES
 from spikepool.models.parametrization import Parametrization, choose_parametrization
 from spikepool.models.populations import POPULATIONS, normal_members
 from spikepool.models.priors import Priors, default_priors
@@ -47,10 +47,11 @@ def build_model(
     family = FAMILIES[spec.family]
     statistics = family.statistics(tally)
     with pm.Model(coords={"neuron": list(tally.neurons)}) as model:
-        theta = _log_rate(spec, tally, priors, centring)
+        hyperparameters = place_hyperparameters(spec, priors)
+        theta = _log_rate(spec, tally, priors, hyperparameters, centring)
         delta = None
         if spec.dispersion_pooling is not None:
-            delta = _log_dispersion(spec, family, tally, priors, centring)
+            delta = _log_dispersion(spec, tally, priors, hyperparameters, centring)
         terms = family.log_likelihood_terms(theta, delta, statistics, pt)
         total = statistics.constant.sum()
         for part in (terms.by_neuron, terms.by_cell, terms.by_tail, terms.by_large):
@@ -60,40 +61,95 @@ def build_model(
     return model
 
 
-def _log_rate(spec: ModelSpec, tally: Tally, priors: Priors, centring: Parametrization) -> Any:
-    """Place the population model of the log rates; returns θ, shape (N,)."""
+def hyperparameter_names(spec: ModelSpec) -> tuple[str, ...]:
+    """Names of what the neurons' parameters depend on, in the model's order.
+
+    Those of the rates' population; ``mu_delta`` and ``tau_delta``, or ``delta``, the logarithm of
+    a dispersion that all neurons share.
+    """
+    of_rate = {
+        "none": (),
+        "complete": ("mu",),
+        "partial": POPULATIONS[spec.population].hyperparameters,
+    }
+    of_dispersion = {
+        None: (),
+        "none": (),
+        "complete": ("delta",),
+        "partial": ("mu_delta", "tau_delta"),
+    }
+    return (*of_rate[spec.pooling], *of_dispersion[spec.dispersion_pooling])
+
+
+def place_hyperparameters(spec: ModelSpec, priors: Priors) -> dict[str, Any]:
+    """Add the hyperparameters, with their priors, to the model on PyMC's context stack.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    priors : Priors
+
+    Returns
+    -------
+    dict of str to tensor
+        By the names of `hyperparameter_names`.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    name = FAMILIES[spec.family].dispersion_name
+    placed: dict[str, Any] = {}
+    for each in hyperparameter_names(spec):
+        match each:
+            case "delta":
+                shared = priors.of(name).variable(name)
+                placed[each] = pm.Deterministic("shared_delta", pt.log(shared))
+            case "mu_delta":
+                typical = priors.of(f"typical_{name}").variable(f"typical_{name}")
+                placed[each] = pm.Deterministic("mu_delta", pt.log(typical))
+            case _:
+                placed[each] = priors.of(each).variable(each)
+    return placed
+
+
+def _log_rate(
+    spec: ModelSpec,
+    tally: Tally,
+    priors: Priors,
+    hyperparameters: dict[str, Any],
+    centring: Parametrization,
+) -> Any:
+    """Place the log rates; returns θ, shape (N,)."""
     import pytensor.tensor as pt
 
     match spec.pooling:
         case "none":
             return priors.of("theta").variable("theta", dims="neuron")
         case "complete":
-            return pt.full((tally.n_neurons,), priors.of("mu").variable("mu"))
+            return pt.full((tally.n_neurons,), hyperparameters["mu"])
         case "partial":
-            return POPULATIONS[spec.population].place(priors, centring.rate)
+            return POPULATIONS[spec.population].place(hyperparameters, centring.rate)
 
 
 def _log_dispersion(
     spec: ModelSpec,
-    family: CountFamily,
     tally: Tally,
     priors: Priors,
+    hyperparameters: dict[str, Any],
     centring: Parametrization,
 ) -> Any:
-    """Place the population model of the log dispersions; returns δ, shape (N,)."""
+    """Place the log dispersions; returns δ, shape (N,)."""
     import pymc as pm
     import pytensor.tensor as pt
 
-    name = family.dispersion_name
     if spec.dispersion_pooling == "none":
+        name = FAMILIES[spec.family].dispersion_name
         dispersion = priors.of(name).variable(name, dims="neuron")
         return pm.Deterministic("delta", pt.log(dispersion), dims="neuron")
     if spec.dispersion_pooling == "complete":
-        return pt.full((tally.n_neurons,), pt.log(priors.of(name).variable(name)))
-    typical = priors.of(f"typical_{name}").variable(f"typical_{name}")
-    mu_delta = pm.Deterministic("mu_delta", pt.log(typical))
-    tau_delta = priors.of("tau_delta").variable("tau_delta")
-    return normal_members("delta", mu_delta, tau_delta, centring.dispersion)
+        return pt.full((tally.n_neurons,), hyperparameters["delta"])
+    centre, scale = hyperparameters["mu_delta"], hyperparameters["tau_delta"]
+    return normal_members("delta", centre, scale, centring.dispersion)
 
 
 def prior_names(spec: ModelSpec) -> tuple[str, ...]:

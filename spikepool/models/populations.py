@@ -1,13 +1,13 @@
 """What partially pooled log rates are drawn from: one class per population, one interface."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, override
 
 import numpy as np
 from scipy import special
 
 from spikepool.data.spike_counts import FloatArray
-from spikepool.models.priors import Priors
 from spikepool.models.spec import PopulationName
 
 STUDENT_T_NU = 4.0
@@ -35,12 +35,13 @@ class RatePopulation(ABC):
     formula: ClassVar[str]
 
     @abstractmethod
-    def place(self, priors: Priors, centring: Any) -> Any:
-        """Add hyperparameters and ``theta`` to the model on PyMC's context stack.
+    def place(self, hyperparameters: Mapping[str, Any], centring: Any) -> Any:
+        """Add ``theta`` to the model on PyMC's context stack.
 
         Parameters
         ----------
-        priors : Priors
+        hyperparameters : dict of str to tensor
+            Variables of the model, by the names of `hyperparameters`.
         centring : array or tensor, shape (N,)
             How far each neuron is centred.
 
@@ -63,6 +64,18 @@ class RatePopulation(ABC):
         """Return the standard deviation of θ."""
 
     @abstractmethod
+    def support(
+        self, negligible: float, **hyperparameters: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the ends beyond which the log density lies `negligible` below its maximum."""
+
+    @abstractmethod
+    def widened(
+        self, least_sd: FloatArray | float, **hyperparameters: FloatArray
+    ) -> dict[str, FloatArray]:
+        """Return hyperparameters of the same centre whose sd is at least `least_sd`."""
+
+    @abstractmethod
     def sample(
         self, rng: np.random.Generator, size: tuple[int, ...], **hyperparameters: FloatArray
     ) -> FloatArray:
@@ -77,8 +90,8 @@ class NormalPopulation(RatePopulation):
     formula = "θ_i ~ normal(μ, τ)"
 
     @override
-    def place(self, priors: Priors, centring: Any) -> Any:
-        mu, tau = priors.of("mu").variable("mu"), priors.of("tau").variable("tau")
+    def place(self, hyperparameters: Mapping[str, Any], centring: Any) -> Any:
+        mu, tau = hyperparameters["mu"], hyperparameters["tau"]
         return normal_members("theta", mu, tau, centring)
 
     @override
@@ -93,6 +106,19 @@ class NormalPopulation(RatePopulation):
     @override
     def sd(self, **hyperparameters: FloatArray) -> FloatArray:
         return hyperparameters["tau"]
+
+    @override
+    def support(
+        self, negligible: float, **hyperparameters: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        reach = np.sqrt(2 * negligible) * hyperparameters["tau"]
+        return hyperparameters["mu"] - reach, hyperparameters["mu"] + reach
+
+    @override
+    def widened(
+        self, least_sd: FloatArray | float, **hyperparameters: FloatArray
+    ) -> dict[str, FloatArray]:
+        return {**hyperparameters, "tau": np.maximum(hyperparameters["tau"], least_sd)}
 
     @override
     def sample(
@@ -110,10 +136,10 @@ class StudentTPopulation(RatePopulation):
     formula = f"θ_i ~ student-t({STUDENT_T_NU:g}, μ, τ)"
 
     @override
-    def place(self, priors: Priors, centring: Any) -> Any:
+    def place(self, hyperparameters: Mapping[str, Any], centring: Any) -> Any:
         import pymc as pm
 
-        mu, tau = priors.of("mu").variable("mu"), priors.of("tau").variable("tau")
+        mu, tau = hyperparameters["mu"], hyperparameters["tau"]
         sampled = pm.StudentT(
             "theta_sampled",
             nu=np.float64(STUDENT_T_NU),
@@ -142,6 +168,21 @@ class StudentTPopulation(RatePopulation):
         return np.asarray(hyperparameters["tau"] * np.sqrt(STUDENT_T_NU / (STUDENT_T_NU - 2)))
 
     @override
+    def support(
+        self, negligible: float, **hyperparameters: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        nu = STUDENT_T_NU
+        reach = np.sqrt(nu * np.expm1(2 * negligible / (nu + 1))) * hyperparameters["tau"]
+        return hyperparameters["mu"] - reach, hyperparameters["mu"] + reach
+
+    @override
+    def widened(
+        self, least_sd: FloatArray | float, **hyperparameters: FloatArray
+    ) -> dict[str, FloatArray]:
+        least = np.asarray(least_sd) / np.sqrt(STUDENT_T_NU / (STUDENT_T_NU - 2))
+        return {**hyperparameters, "tau": np.maximum(hyperparameters["tau"], least)}
+
+    @override
     def sample(
         self, rng: np.random.Generator, size: tuple[int, ...], **hyperparameters: FloatArray
     ) -> FloatArray:
@@ -160,11 +201,11 @@ class GammaPopulation(RatePopulation):
     formula = "exp(θ_i) ~ gamma(a, b)"
 
     @override
-    def place(self, priors: Priors, centring: Any) -> Any:
+    def place(self, hyperparameters: Mapping[str, Any], centring: Any) -> Any:
         import pymc as pm
         import pytensor.tensor as pt
 
-        a, b = priors.of("a").variable("a"), priors.of("b").variable("b")
+        a, b = hyperparameters["a"], hyperparameters["b"]
         rate = pm.Gamma("rate_sampled", alpha=a, beta=b, dims="neuron")
         return pm.Deterministic("theta", pt.log(rate), dims="neuron")
 
@@ -180,6 +221,27 @@ class GammaPopulation(RatePopulation):
     @override
     def sd(self, **hyperparameters: FloatArray) -> FloatArray:
         return np.asarray(np.sqrt(special.polygamma(1, hyperparameters["a"])))
+
+    @override
+    def support(
+        self, negligible: float, **hyperparameters: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        # ln density below its maximum at e^θ = a/b, with u = θ − ln(a/b): a (e^u − 1 − u)
+        a = hyperparameters["a"]
+        mode = np.log(a / hyperparameters["b"])
+        share = np.minimum(1 + negligible / a, 700.0)
+        lower = -special.lambertw(-np.exp(-share)).real - (1 + negligible / a)
+        upper = -special.lambertw(-np.exp(-share), -1).real - share
+        return mode + lower, mode + upper
+
+    @override
+    def widened(
+        self, least_sd: FloatArray | float, **hyperparameters: FloatArray
+    ) -> dict[str, FloatArray]:
+        a, b = hyperparameters["a"], hyperparameters["b"]
+        # sd of ln Gamma(a) is close to (a − ½)^(−½) where a is large
+        wide = np.minimum(a, 0.5 + 1 / np.maximum(least_sd, 1e-100) ** 2)
+        return {"a": wide, "b": b * wide / a}
 
     @override
     def sample(

@@ -33,6 +33,7 @@ class CountStatistics:
     Attributes
     ----------
     n_neurons : int
+    unit : {'neuron', 'cell'}
     spikes, trials, exposure, constant : ndarray, shape (N,)
         Σy, n, Σe and Σ y ln e − Σ ln y! of each neuron.
     cell_neuron : ndarray of int64, shape (cells,)
@@ -47,6 +48,7 @@ class CountStatistics:
     """
 
     n_neurons: int
+    unit: Literal["neuron", "cell"]
     spikes: FloatArray
     trials: FloatArray
     exposure: FloatArray
@@ -63,6 +65,47 @@ class CountStatistics:
     large_neuron: IntArray
     large_count: FloatArray
     large_trials: FloatArray
+
+    def of_neurons(self, neurons: IntArray) -> "CountStatistics":
+        """Return the statistics of some neurons, given in ascending order."""
+        if len(neurons) == self.n_neurons:
+            return self
+        place = np.full(self.n_neurons, -1)
+        place[neurons] = np.arange(len(neurons))
+        cells, tails, large = (
+            np.flatnonzero(place[of] >= 0)
+            for of in (self.cell_neuron, self.tail_neuron, self.large_neuron)
+        )
+        unit = place
+        if self.unit == "cell":
+            unit = np.full(len(self.cell_neuron), -1)
+            unit[cells] = np.arange(len(cells))
+        return CountStatistics(
+            n_neurons=len(neurons),
+            unit=self.unit,
+            spikes=self.spikes[neurons],
+            trials=self.trials[neurons],
+            exposure=self.exposure[neurons],
+            constant=self.constant[neurons],
+            cell_neuron=place[self.cell_neuron[cells]],
+            cell_exposure=self.cell_exposure[cells],
+            cell_trials=self.cell_trials[cells],
+            cell_spikes=self.cell_spikes[cells],
+            tail_unit=unit[self.tail_unit[tails]],
+            tail_neuron=place[self.tail_neuron[tails]],
+            tail_k=self.tail_k[tails],
+            tail_trials=self.tail_trials[tails],
+            large_unit=unit[self.large_unit[large]],
+            large_neuron=place[self.large_neuron[large]],
+            large_count=self.large_count[large],
+            large_trials=self.large_trials[large],
+        )
+
+    def cells_per_neuron(self, neurons: IntArray) -> IntArray:
+        """Terms of the likelihood that depend on θ, of some neurons; shape (len(neurons),)."""
+        finer = (self.cell_neuron, self.tail_neuron) if self.unit == "cell" else (self.cell_neuron,)
+        size = sum(np.bincount(of, minlength=self.n_neurons) for of in finer)
+        return np.asarray(size)[neurons]
 
 
 def count_statistics(tally: Tally, unit: Literal["neuron", "cell"] = "neuron") -> CountStatistics:
@@ -91,6 +134,7 @@ def count_statistics(tally: Tally, unit: Literal["neuron", "cell"] = "neuron") -
     large = tally.count > LARGE_COUNT
     return CountStatistics(
         n_neurons=tally.n_neurons,
+        unit=unit,
         spikes=tally.spike_count.astype(np.float64),
         trials=tally.per_neuron(tally.weight),
         exposure=tally.total_exposure,
