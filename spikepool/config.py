@@ -60,7 +60,7 @@ def _split_outside_parentheses(value: object) -> object:
 type Tables = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 type Names = Annotated[tuple[Name, ...], BeforeValidator(_split_at_commas)]
 type Families = Annotated[
-    tuple[Literal["poisson", "nb2", "nb1"], ...], BeforeValidator(_by_first_names)
+    tuple[Literal["poisson", "nb2", "nb1", "normal"], ...], BeforeValidator(_by_first_names)
 ]
 type Poolings = Annotated[
     tuple[Literal["none", "complete", "partial"], ...], BeforeValidator(_split_at_commas)
@@ -96,6 +96,11 @@ class InputOptions(Section):
     """Column of trial numbers. [recognised]"""
     count: Name | None = None
     """Column of spike counts. [recognised]"""
+    estimate: Name | None = None
+    """Column of estimates, one row per neuron, instead of counts (--family normal).
+    [recognised]"""
+    standard_error: Name | None = None
+    """Column of the estimates' standard errors (--family normal). [recognised]"""
     exposure: Name | None = None
     """Column of the time counted in each trial. [recognised]"""
     exposure_unit: Literal["s", "ms"] = "s"
@@ -134,8 +139,8 @@ class ModelOptions(Section):
     """Which models to fit: the `[model]` section."""
 
     family: Families = ()
-    """poisson, nb2 (alias negbin: gain noise) or nb1 (constant Fano factor).
-    [default: poisson,nb2]"""
+    """poisson, nb2 (alias negbin: gain noise) or nb1 (constant Fano factor); normal, alone, for
+    estimates with standard errors. [default: poisson,nb2]"""
     pooling: Poolings = ()
     """none, complete or partial. [default: all three]"""
     dispersion_pooling: Literal["none", "complete", "partial"] | None = None

@@ -1,13 +1,19 @@
-"""Which model: a family of counts, how rates are pooled, how dispersions are pooled."""
+"""Which model: a family, how rates are pooled, how dispersions are pooled."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-type Family = Literal["poisson", "nb2", "nb1"]
+type Family = Literal["poisson", "nb2", "nb1", "normal"]
 type Pooling = Literal["none", "complete", "partial"]
 type PopulationName = Literal["normal", "student-t", "gamma"]
 
-FAMILY_LABELS: dict[Family, str] = {"poisson": "Poisson", "nb2": "NB2", "nb1": "NB1"}
+FAMILY_LABELS: dict[Family, str] = {
+    "poisson": "Poisson",
+    "nb2": "NB2",
+    "nb1": "NB1",
+    "normal": "Normal",
+}
+_WITHOUT_DISPERSION: frozenset[Family] = frozenset({"poisson", "normal"})
 
 
 @dataclass(frozen=True, order=True)
@@ -16,11 +22,12 @@ class ModelSpec:
 
     Attributes
     ----------
-    family : {'poisson', 'nb2', 'nb1'}
+    family : {'poisson', 'nb2', 'nb1', 'normal'}
+        Of counts; `normal` is of estimates with standard errors (see `normal_normal`).
     pooling : {'none', 'complete', 'partial'}
-        Pooling of the log rates.
+        Pooling of the log rates, or of what is estimated.
     dispersion_pooling : {'none', 'complete', 'partial'} or None
-        Pooling of the dispersions; None exactly for Poisson, which has none.
+        Pooling of the dispersions; None exactly for Poisson and normal, which have none.
     population : {'normal', 'student-t', 'gamma'}
         What partially pooled rates are drawn from: normal or student-t log rates, or gamma rates.
         Normal, and without meaning, in the other poolings.
@@ -32,8 +39,8 @@ class ModelSpec:
     population: PopulationName = "normal"
 
     def __post_init__(self) -> None:
-        if (self.family == "poisson") != (self.dispersion_pooling is None):
-            raise ValueError(f"Poisson, and only Poisson, has no dispersion: {self}")
+        if (self.family in _WITHOUT_DISPERSION) != (self.dispersion_pooling is None):
+            raise ValueError(f"only Poisson and normal models have no dispersion: {self}")
         if self.population != "normal" and self.pooling != "partial":
             raise ValueError(f"only partially pooled rates have a population: {self}")
 
