@@ -11,7 +11,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     {"cli"},
-    {"pipeline"},
+    {"pipeline", "normal_pipeline"},
     {"report", "cluster"},
     {"diagnostics"},
     {"engines"},

@@ -1,0 +1,207 @@
+"""Which models of estimates to fit, and each of them in words."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import assert_never
+
+from spikepool.config import ModelOptions, ReportOptions, RunConfig
+from spikepool.data.estimates import Estimates
+from spikepool.data.spike_counts import Notice
+from spikepool.errors import NotIdentifiableError, UsageError
+from spikepool.models.normal_normal import normal_hyperparameters
+from spikepool.models.normal_priors import NormalPriors, normal_priors_of
+from spikepool.models.populations import POPULATIONS
+from spikepool.models.prior_spec import PARAMETERS, prior_notices
+from spikepool.models.priors import RootInverseGamma
+from spikepool.models.spec import ModelSpec, Pooling
+
+FEW_NEURONS = 5
+_POOLINGS: tuple[Pooling, ...] = ("none", "complete", "partial")
+_BY_PREFERENCE: tuple[Pooling, ...] = ("partial", "none", "complete")
+_OF_COUNTS = ("fano_threshold", "fano_ddof", "fdr")
+
+
+@dataclass(frozen=True)
+class NormalPlan:
+    """The models of a run.
+
+    Attributes
+    ----------
+    specs : tuple of ModelSpec
+    primary : ModelSpec
+        The one whose numbers stand in ``neurons``.
+    priors : NormalPriors
+        Of all models, in the unit of the estimates.
+    notices : tuple of Notice
+    """
+
+    specs: tuple[ModelSpec, ...]
+    primary: ModelSpec
+    priors: NormalPriors
+    notices: tuple[Notice, ...]
+
+
+def reads_estimates(config: RunConfig) -> bool:
+    """Tell whether a run is of estimates (``--family normal``) and not of counts.
+
+    Raises
+    ------
+    UsageError
+        If it is of both, or if an option of the one kind stands beside a family of the other.
+    """
+    families = set(config.model.family)
+    if "normal" not in families:
+        for name in ("estimate", "standard_error"):
+            if getattr(config.input, name) is not None:
+                option = name.replace("_", "-")
+                raise UsageError(
+                    f"--{option} names a column of estimates, which only --family normal reads",
+                    f"add --family normal, or leave out --{option}",
+                )
+        return False
+    if len(families) > 1:
+        others = ", ".join(sorted(families - {"normal"}))
+        raise UsageError(
+            f"--family normal is of estimates, {others} of counts: a run reads one kind of table",
+            "fit --family normal alone",
+        )
+    _refuse_options_of_counts(config)
+    return True
+
+
+def _refuse_options_of_counts(config: RunConfig) -> None:
+    for name in _OF_COUNTS:
+        if getattr(config.report, name) != ReportOptions.model_fields[name].default:
+            option = name.replace("_", "-")
+            raise UsageError(
+                f"--{option} belongs to counts: estimates have no Fano factor",
+                f"leave out --{option}",
+            )
+    if config.model.dispersion_pooling is not None:
+        raise UsageError(
+            "--dispersion-pooling: the normal family has no dispersion to pool; its variances are "
+            "the standard errors squared",
+            "leave out --dispersion-pooling",
+        )
+    if config.model.population == "gamma":
+        raise UsageError(
+            "--population gamma is of rates, which are above 0; estimates have any sign",
+            "take --population normal or student-t",
+        )
+
+
+def plan_normal_models(options: ModelOptions, estimates: Estimates) -> NormalPlan:
+    """Choose the models to fit.
+
+    Parameters
+    ----------
+    options : ModelOptions
+    estimates : Estimates
+
+    Returns
+    -------
+    NormalPlan
+
+    Raises
+    ------
+    NotIdentifiableError
+        If partial pooling of a single neuron is asked for by name.
+    UsageError
+        If the options exclude each other, or a prior cannot be used.
+    """
+    notices: list[Notice] = []
+    poolings = _poolings(options, estimates, notices)
+    specs = tuple(_spec(pooling, options) for pooling in dict.fromkeys(poolings))
+    if options.population != "normal" and options.pooling and "partial" not in poolings:
+        raise UsageError(
+            f"--population {options.population}: only partial pooling has a population",
+            "add --pooling partial",
+        )
+    notices += prior_notices(options, {name for spec in specs for name in _prior_names(spec)})
+    if estimates.group is not None and len(estimates.group.values) > 1:
+        text = f"{len(estimates.group.values):,} groups are fitted as one population"
+        notices.append(Notice("groups-merged", text))
+    if 1 < estimates.n_neurons < FEW_NEURONS and "partial" in poolings:
+        text = f"{estimates.n_neurons} neurons say little about τ, the spread between neurons"
+        notices.append(Notice("few-neurons", text))
+    priors = normal_priors_of(options, estimates)
+    return NormalPlan(specs, _primary(options, specs), priors, tuple(notices))
+
+
+def _spec(pooling: Pooling, options: ModelOptions) -> ModelSpec:
+    population = options.population if pooling == "partial" else "normal"
+    return ModelSpec("normal", pooling, None, population)
+
+
+def _poolings(
+    options: ModelOptions, estimates: Estimates, notices: list[Notice]
+) -> tuple[Pooling, ...]:
+    """Leave out partial pooling, or refuse it, of a single neuron."""
+    asked: tuple[Pooling, ...] = options.pooling or _POOLINGS
+    if estimates.n_neurons > 1 or "partial" not in asked:
+        return asked
+    message = "one neuron is no population: partial pooling"
+    if not options.pooling:
+        notices.append(Notice("partial-left-out", f"{message} is left out"))
+        return tuple(pooling for pooling in asked if pooling != "partial")
+    if not options.allow_unidentified:
+        raise NotIdentifiableError(
+            f"{message} cannot tell τ, the spread between neurons",
+            "fit --pooling none (or --allow-unidentified)",
+        )
+    notices.append(Notice("not-identified", f"not to be trusted: {message}"))
+    return asked
+
+
+def _primary(options: ModelOptions, specs: tuple[ModelSpec, ...]) -> ModelSpec:
+    if options.primary is None:
+        return min(specs, key=lambda spec: _BY_PREFERENCE.index(spec.pooling))
+    for spec in specs:
+        if options.primary == f"{spec.family}:{spec.pooling}":
+            return spec
+    fitted = ", ".join(f"{spec.family}:{spec.pooling}" for spec in specs)
+    raise UsageError(f"--primary {options.primary} is not among the models fitted: {fitted}")
+
+
+def _prior_names(spec: ModelSpec) -> tuple[str, ...]:
+    return ("theta",) if spec.pooling == "none" else normal_hyperparameters(spec)
+
+
+def describe_normal_model(
+    spec: ModelSpec, priors: NormalPriors, *, in_symbols: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Write a model as text.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    priors : NormalPriors
+    in_symbols : mapping of str to str, optional
+        Text of priors whose numbers there is no table to take from.
+
+    Returns
+    -------
+    str
+    """
+    return "\n".join([spec.label, *_lines(spec, priors, in_symbols)])
+
+
+def _lines(spec: ModelSpec, priors: NormalPriors, in_symbols: Mapping[str, str]) -> Iterator[str]:
+    texts = {name: in_symbols.get(name, str(priors.of(name))) for name in _prior_names(spec)}
+    yield "  estimates   x_i ~ normal(θ_i, σ_i), σ_i the standard error"
+    match spec.pooling:
+        case "none":
+            yield f"  pooling     θ_i ~ {texts['theta']} for each neuron, fixed: no pooling"
+            return
+        case "complete":
+            yield "  pooling     θ_i = μ: complete pooling"
+        case "partial":
+            yield f"  pooling     {POPULATIONS[spec.population].formula}: partial pooling"
+        case _:
+            assert_never(spec.pooling)
+    label = "priors"
+    for name, text in texts.items():
+        square = "²" if isinstance(priors.of(name), RootInverseGamma) else ""
+        yield f"  {label:<12}{PARAMETERS[name].symbol}{square} ~ {text}"
+        label = ""
