@@ -19,6 +19,7 @@ from spikepool.diagnostics.convergence import Convergence, check_convergence
 from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
 from spikepool.engines.dispatch import compute_posterior
+from spikepool.models.normal_plan import reads_estimates
 from spikepool.models.plan import ModelPlan, plan_models
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -124,6 +125,10 @@ def run(config: RunConfig, output: Path, progress: Progress | None = None) -> Ru
         Of the kind that says what went wrong; nothing is written then.
     """
     progress = progress or Silent()
+    if reads_estimates(config):
+        from spikepool.normal_pipeline import run_normal
+
+        return run_normal(config, output, progress)
     started, clock = datetime.now(UTC), time.perf_counter()
     target = open_output(output, config.run.if_exists)
     progress.stage("reading")

@@ -4,8 +4,15 @@ from pathlib import Path
 
 from spikepool.data.wording import shown_path
 from spikepool.errors import UsageError
+from spikepool.normal_pipeline import NormalRunPlan
 from spikepool.pipeline import RunOutcome, RunPlan
 from spikepool.report.log import computation_lines
+from spikepool.report.normal_summary import (
+    estimate_lines,
+    is_of_estimates,
+    normal_computation_lines,
+    normal_summary_lines,
+)
 from spikepool.report.summary_text import data_lines, last_line, notice_lines, summary_lines
 
 
@@ -25,6 +32,12 @@ def show_outcome(outcome: RunOutcome, *, quiet: bool, verbose: bool) -> None:
     if quiet:
         print(last_line(outcome.summary, place))
         return
+    if is_of_estimates(outcome.summary):
+        lines = normal_summary_lines(outcome.summary, place)
+        if verbose:
+            lines[-1:-1] = [*normal_computation_lines(outcome.summary), ""]
+        print("\n".join(lines))
+        return
     lines = summary_lines(outcome.summary, place)
     if verbose:
         models = outcome.summary["models"]
@@ -33,10 +46,11 @@ def show_outcome(outcome: RunOutcome, *, quiet: bool, verbose: bool) -> None:
     print("\n".join(lines))
 
 
-def show_plan(plan: RunPlan, output: Path | None) -> None:
+def show_plan(plan: RunPlan | NormalRunPlan, output: Path | None) -> None:
     """Print what would be fitted and written."""
     shown = plan.as_json()
-    for line in (*data_lines(shown["data"]), *notice_lines(shown["notices"])):
+    reading = estimate_lines if isinstance(plan, NormalRunPlan) else data_lines
+    for line in (*reading(shown["data"]), *notice_lines(shown["notices"])):
         print(line)
     for spec in plan.models.specs:
         print(f"fit     {spec.label}{' *' if spec == plan.models.primary else ''}")

@@ -29,11 +29,15 @@ def model_command(
     prepare_environment()
     from spikepool.config_file import resolve_config
     from spikepool.models.describe import describe_model
+    from spikepool.models.normal_plan import reads_estimates
     from spikepool.models.plan import plan_models
     from spikepool.models.prior_spec import given_priors
     from spikepool.models.priors import DEFAULTS_IN_SYMBOLS
 
     config = resolve_config({}, settings)
+    if reads_estimates(config):
+        _print_normal_models(config, style)
+        return
     tally = _tally(config)
     plan = plan_models(config.model, tally)
     if style == "text":
@@ -48,6 +52,36 @@ def model_command(
 
     for spec in plan.specs:
         print(pm.model_to_graphviz(build_model(spec, tally, plan.priors)).source)
+
+
+def _print_normal_models(config: "RunConfig", style: Literal["text", "graphviz"]) -> None:
+    """Print the models of estimates; without a table, of two estimates of 0 ± 1."""
+    import numpy as np
+
+    from spikepool.data.estimates import Estimates
+    from spikepool.data.read_estimates import read_estimates
+    from spikepool.models.normal_normal import build_normal_model
+    from spikepool.models.normal_plan import describe_normal_model, plan_normal_models
+    from spikepool.models.normal_priors import DEFAULTS_IN_SYMBOLS
+    from spikepool.models.prior_spec import given_priors
+
+    known = bool(config.input.tables)
+    standing_in = Estimates(("a", "b"), np.zeros(2), np.ones(2))
+    estimates = read_estimates(config.input) if known else standing_in
+    plan = plan_normal_models(config.model, estimates)
+    if style == "text":
+        given = given_priors(config.model)
+        untabled = {} if known else DEFAULTS_IN_SYMBOLS
+        symbols = {name: text for name, text in untabled.items() if name not in given}
+        texts = (describe_normal_model(s, plan.priors, in_symbols=symbols) for s in plan.specs)
+        print("\n\n".join(texts))
+        return
+    import pymc as pm
+
+    for spec in plan.specs:
+        centring = np.ones(estimates.n_neurons)
+        model = build_normal_model(spec, estimates, plan.priors, centring)
+        print(pm.model_to_graphviz(model).source)
 
 
 def _tally(config: "RunConfig") -> "Tally":

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,10 @@ def schema_command(
         str | None,
         typer.Argument(metavar="TABLE", help="One table only: estimates, neurons, population ..."),
     ] = None,
+    family: Annotated[
+        Literal["normal"] | None,
+        typer.Option(help="normal: the tables of a run of estimates, instead of counts."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Describe the columns of the results, with units and formulas.
@@ -22,21 +26,24 @@ def schema_command(
     """
     from dataclasses import asdict
 
-    from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
+    from spikepool.report.normal_schema import normal_table_schemas
+    from spikepool.report.schema import FLAGS, table_schemas
 
-    if table is not None and table not in TABLE_NAMES:
-        raise UsageError(f"there is no table {table!r}", f"the tables are {', '.join(TABLE_NAMES)}")
+    schemas = table_schemas() if family is None else normal_table_schemas()
+    if table is not None and table not in schemas:
+        raise UsageError(f"there is no table {table!r}", f"the tables are {', '.join(schemas)}")
     chosen = {
         name: [asdict(column) for column in columns]
-        for name, columns in table_schemas().items()
+        for name, columns in schemas.items()
         if table in (None, name)
     }
     if as_json:
-        print(json.dumps({"tables": chosen, "flags": FLAGS}, indent=2))
+        flags = FLAGS if family is None else {}
+        print(json.dumps({"tables": chosen, "flags": flags}, indent=2))
         return
     for line in _lines(chosen):
         print(line)
-    if table in (None, "estimates", "neurons"):
+    if family is None and table in (None, "estimates", "neurons"):
         print("words in the column flags")
         for flag, meaning in FLAGS.items():
             print(f"  {flag:<24} {meaning}")

@@ -108,7 +108,7 @@ def recognise_estimate_roles(table: TextTable, options: InputOptions) -> Estimat
         ("standard-error", error, STANDARD_ERROR_NAMES),
     )
     used = Roles(
-        neuron=neuron, count=None, trial=None, exposure=None, exposure_unit="s", condition=(),
+        neuron=neuron, count="", trial=None, exposure=None, exposure_unit="s", condition=(),
         group=options.group, ignored=(*estimate, *error),
     )  # fmt: skip
     for role, columns, names in found:

@@ -81,8 +81,8 @@ SIDE_BY_SIDE = (
     _number(
         "estimate_mean_complete",
         ESTIMATE_UNIT,
-        "Posterior mean with complete pooling: the precision-weighted mean, as far as the prior of μ "
-        "is wide. Empty: not fitted.",
+        "Posterior mean with complete pooling: the precision-weighted mean, as far as the prior of "
+        "μ is wide. Empty: not fitted.",
     ),
 )
 

@@ -127,6 +127,11 @@ def _shrinkage(results: NormalResults) -> Json:
     }
 
 
+def is_of_estimates(summary: Summary) -> bool:
+    """Tell the summary of a run of estimates from one of counts."""
+    return bool(summary["data"].get("kind") == "estimates")
+
+
 def normal_summary_lines(summary: Summary, place: str) -> list[str]:
     """Tell a finished run.
 
