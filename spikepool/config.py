@@ -160,8 +160,11 @@ class ModelOptions(Section):
 class EngineOptions(Section):
     """How to compute the posterior: the `[engine]` section."""
 
-    engine: Literal["auto", "nuts"] = "auto"
-    """auto chooses; nuts samples the joint posterior of all parameters."""
+    engine: Literal["auto", "collapsed", "nuts"] = "auto"
+    """collapsed integrates each neuron's parameters out, in seconds; nuts samples all of them;
+    auto: collapsed, or nuts where its checks fail."""
+    cross_check: bool = False
+    """Fit every model with both engines, and report by how much they differ."""
     sampler: Literal["nutpie", "pymc"] = "nutpie"
     """Implementation of NUTS."""
     parametrization: Literal["auto", "centered", "noncentered"] = "auto"

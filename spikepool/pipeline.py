@@ -15,15 +15,18 @@ from spikepool.config_file import config_text
 from spikepool.data.read import read_counts
 from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally, tally_counts
+from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.convergence import Convergence, check_convergence
+from spikepool.diagnostics.cross_check import CrossCheck, compare_engines
 from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
 from spikepool.engines.dispatch import compute_posterior
 from spikepool.models.normal_plan import reads_estimates
 from spikepool.models.plan import ModelPlan, plan_models
-from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import Posterior
 from spikepool.posterior.population import summarise_population
+from spikepool.posterior.results import NeuronEstimates, PredictiveCheck
 from spikepool.posterior.summaries import SummaryOptions, summarise_neurons
 from spikepool.progress import Progress, Silent
 from spikepool.report.log import log_text
@@ -167,52 +170,100 @@ def fit_models(plan: RunPlan, progress: Progress) -> RunResults:
     overdispersion = measure_overdispersion(
         tally, interval=report.interval, ddof=report.fano_ddof, fdr=report.fdr, seed=seed
     )
-    priors = plan.models.priors
     notices = list(plan.notices)
-    models = tuple(_fitted(spec, plan, priors, notices, progress) for spec in plan.models.specs)
-    primary = next(model for model in models if model.spec == plan.models.primary)
-    assert primary.draws is not None  # noqa: S101 - kept by _fitted
-    progress.stage("predicting")
-    predictive = check_predictive(
-        primary.draws, tally, interval=report.interval, ddof=report.fano_ddof, seed=seed
-    )
+    models = tuple(_fitted(spec, plan, notices, progress) for spec in plan.models.specs)
     return RunResults(
         counts=plan.counts,
         tally=tally,
-        priors=priors,
+        priors=plan.models.priors,
         overdispersion=overdispersion,
         models=models,
         primary=plan.models.primary,
-        predictive=predictive,
+        predictive=_predictive(models, plan, progress),
+        scores=score_models(
+            [(model.spec, model.leave_out) for model in models], plan.models.primary
+        ),
         notices=tuple(notices),
     )
 
 
+def _predictive(
+    models: tuple[FittedModel, ...], plan: RunPlan, progress: Progress
+) -> PredictiveCheck | None:
+    """Check what the primary model predicts, for the picture."""
+    report = plan.config.report
+    if not report.plots:
+        return None
+    primary = next(model for model in models if model.spec == plan.models.primary)
+    assert primary.draws is not None  # noqa: S101 - kept by _fitted
+    progress.stage("predicting")
+    return check_predictive(
+        primary.draws,
+        plan.tally,
+        interval=report.interval,
+        ddof=report.fano_ddof,
+        seed=plan.config.engine.seed,
+    )
+
+
 def _fitted(
-    spec: ModelSpec, plan: RunPlan, priors: Priors, notices: list[Notice], progress: Progress
+    spec: ModelSpec, plan: RunPlan, notices: list[Notice], progress: Progress
 ) -> FittedModel:
     """Fit one model; the draws are kept only where they are needed again."""
-    config = plan.config
+    config, tally, priors = plan.config, plan.tally, plan.models.priors
+    options = _summary_options(config)
+    clock = time.perf_counter()
     progress.stage(f"fitting {spec.label}")
-    draws = compute_posterior(spec, plan.tally, priors, config.engine, progress)
-    convergence = check_convergence(draws)
-    again = _second_run(config.engine, convergence, plan.tally.n_neurons)
+    posterior = compute_posterior(spec, tally, priors, config.engine, options, progress)
+    notices += [Notice("engine", f"{spec.label}: {note}") for note in posterior.notes]
+    convergence = check_convergence(posterior)
+    again = _second_run(config.engine, convergence, tally.n_neurons)
     if again is not None:
         progress.stage(f"fitting {spec.label} again")
-        draws = compute_posterior(spec, plan.tally, priors, again, progress)
+        posterior = compute_posterior(spec, tally, priors, again, options, progress)
         notices.append(_note_second_run(convergence, again))
-        convergence = check_convergence(draws)
-    options = SummaryOptions(config.report.interval, config.report.fano_threshold)
+        convergence = check_convergence(posterior)
+    estimates = summarise_neurons(posterior, tally, priors, options)
     keep = spec == plan.models.primary or config.report.posterior == "full"
     return FittedModel(
         spec=spec,
-        engine=draws.engine,
-        estimates=summarise_neurons(draws, plan.tally, priors, options),
-        population=summarise_population(draws, config.report.interval),
-        hyperparameters=draws.population,
+        engine=posterior.draws.engine,
+        estimates=estimates,
+        population=summarise_population(posterior, config.report.interval),
+        hyperparameters=posterior.draws.population,
         convergence=convergence,
-        draws=draws if keep else None,
+        seconds=time.perf_counter() - clock,
+        draws=posterior.draws if keep else None,
+        leave_out=posterior.quadrature.leave_out if posterior.quadrature else None,
+        cross_check=_cross_checked(estimates, posterior, plan, progress),
     )
+
+
+def _summary_options(config: RunConfig) -> SummaryOptions:
+    report = config.report
+    if report.posterior == "full":
+        return SummaryOptions(report.interval, report.fano_threshold, config.engine.draws)
+    return SummaryOptions(report.interval, report.fano_threshold)
+
+
+def _cross_checked(
+    estimates: NeuronEstimates, posterior: Posterior, plan: RunPlan, progress: Progress
+) -> CrossCheck | None:
+    """Fit the same model by NUTS, where that was asked for, and compare."""
+    if not plan.config.engine.cross_check or posterior.quadrature is None:
+        return None
+    progress.stage(f"sampling {estimates.spec.label} to check it")
+    options = plan.config.engine.model_copy(update={"engine": "nuts"})
+    interval = plan.config.report.interval
+    sampled = compute_posterior(
+        estimates.spec,
+        plan.tally,
+        plan.models.priors,
+        options,
+        _summary_options(plan.config),
+        progress,
+    )
+    return compare_engines(estimates, sampled.draws, interval)
 
 
 def _second_run(
@@ -222,6 +273,8 @@ def _second_run(
     if not options.retry or convergence.passed:
         return None
     changes: dict[str, int | float] = {}
+    if convergence.sampler is None:
+        return None
     if convergence.sampler.divergences:
         changes["target_accept"] = 1 - (1 - options.target_accept) / SMALLER_STEPS
     draws = MORE_DRAWS * options.draws

@@ -73,6 +73,11 @@ class Tally:
         """Exposure of each neuron over all its trials; shape (N,)."""
         return self.per_neuron(self.exposure * self.weight)
 
+    @property
+    def mean_exposure(self) -> FloatArray:
+        """Mean exposure of each neuron's trials; shape (N,)."""
+        return self.total_exposure / self.n_trials
+
     def of_neurons(self, chosen: slice) -> "Tally":
         """Return the tally of a run of neurons."""
         start, stop, _ = chosen.indices(self.n_neurons)

@@ -15,8 +15,9 @@ import numpy as np
 
 from spikepool.data.wording import plural
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
+from spikepool.posterior.draws import Posterior, PosteriorDraws, SamplerStatistics
 from spikepool.posterior.mixing import ParameterDiagnostics, measure_mixing
+from spikepool.posterior.quadrature import Certificate
 
 MOST_R_HAT = 1.01
 """Limit of R̂ (Vehtari et al. 2021)."""
@@ -35,7 +36,11 @@ class Convergence:
     spec : ModelSpec
     engine : str
     parameters : tuple of ParameterDiagnostics
-    sampler : SamplerStatistics
+        Of chains.
+    sampler : SamplerStatistics or None
+        Of chains.
+    certificate : Certificate or None
+        Of the collapsed engine.
     problems : tuple of str
         Each limit that failed, in words; empty when the draws can be used.
     """
@@ -43,7 +48,8 @@ class Convergence:
     spec: ModelSpec
     engine: str
     parameters: tuple[ParameterDiagnostics, ...]
-    sampler: SamplerStatistics
+    sampler: SamplerStatistics | None
+    certificate: Certificate | None
     problems: tuple[str, ...]
 
     @property
@@ -54,6 +60,8 @@ class Convergence:
     @property
     def mixes_slowly(self) -> bool:
         """Whether several chains, but too few independent draws, is what failed."""
+        if self.sampler is None:
+            return False
         others = set(_sampler_problems(self.sampler))
         return len(self.sampler.bfmi) > 1 and any(each not in others for each in self.problems)
 
@@ -62,20 +70,25 @@ class Convergence:
         return next((each for each in self.parameters if each.parameter == parameter), None)
 
 
-def check_convergence(draws: PosteriorDraws) -> Convergence:
-    """Hold every sampled quantity against the limits of this module.
+def check_convergence(posterior: Posterior) -> Convergence:
+    """Hold a posterior against the limits of this module, or of its own certificate.
 
     Parameters
     ----------
-    draws : PosteriorDraws
+    posterior : Posterior
 
     Returns
     -------
     Convergence
     """
+    draws = posterior.draws
+    if posterior.quadrature is not None:
+        certificate = posterior.quadrature.certificate
+        return Convergence(draws.spec, draws.engine, (), None, certificate, certificate.problems)
     parameters = tuple(_diagnosed(draws))
-    problems = (*_sampler_problems(draws.sampler), *_mixing_problems(draws, parameters))
-    return Convergence(draws.spec, draws.engine, parameters, draws.sampler, problems)
+    sampler = () if draws.sampler is None else _sampler_problems(draws.sampler)
+    problems = (*sampler, *_mixing_problems(draws, parameters))
+    return Convergence(draws.spec, draws.engine, parameters, draws.sampler, None, problems)
 
 
 def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
@@ -85,11 +98,12 @@ def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
     spec, centring = draws.spec, draws.parametrization
     if spec.pooling != "complete":
         mixing = measure_mixing("theta", draws.neurons, draws.theta)
-        yield replace(mixing, centring=centring.rate if spec.pooling == "partial" else None)
+        pooled = spec.pooling == "partial" and centring is not None
+        yield replace(mixing, centring=centring.rate if pooled and centring else None)
     if draws.delta is not None and spec.dispersion_pooling != "complete":
         mixing = measure_mixing("delta", draws.neurons, draws.delta)
-        pooled = spec.dispersion_pooling == "partial"
-        yield replace(mixing, centring=centring.dispersion if pooled else None)
+        pooled = spec.dispersion_pooling == "partial" and centring is not None
+        yield replace(mixing, centring=centring.dispersion if pooled and centring else None)
 
 
 def _sampler_problems(sampler: SamplerStatistics) -> Iterator[str]:

@@ -1,19 +1,27 @@
 """From the name of an engine to its posterior."""
 
+from dataclasses import replace
 from typing import assert_never
 
 from spikepool.config import EngineOptions
 from spikepool.data.tally import Tally
+from spikepool.engines.collapsed.engine import integrate_posterior
 from spikepool.engines.nuts import sample_posterior
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.draws import PosteriorDraws
+from spikepool.posterior.draws import Posterior
+from spikepool.posterior.summaries import SummaryOptions
 from spikepool.progress import Progress
 
 
 def compute_posterior(
-    spec: ModelSpec, tally: Tally, priors: Priors, options: EngineOptions, progress: Progress
-) -> PosteriorDraws:
+    spec: ModelSpec,
+    tally: Tally,
+    priors: Priors,
+    options: EngineOptions,
+    summary: SummaryOptions,
+    progress: Progress,
+) -> Posterior:
     """Compute the posterior of one model with the engine asked for.
 
     Parameters
@@ -22,13 +30,34 @@ def compute_posterior(
     tally : Tally
     priors : Priors
     options : EngineOptions
+        With the engine ``auto``, what fails the collapsed engine's own checks is sampled by
+        ``nuts``, and the posterior's notes say so.
+    summary : SummaryOptions
+        What the collapsed engine computes exactly.
     progress : Progress
 
     Returns
     -------
-    PosteriorDraws
+    Posterior
     """
     match options.engine:
-        case "auto" | "nuts":
-            return sample_posterior(spec, tally, priors, options, progress)
+        case "nuts":
+            return _sampled(spec, tally, priors, options, progress)
+        case "collapsed":
+            return integrate_posterior(spec, tally, priors, options, summary, progress)
+        case "auto":
+            posterior = integrate_posterior(spec, tally, priors, options, summary, progress)
+            quadrature = posterior.quadrature
+            if quadrature is None or not quadrature.certificate.problems:
+                return posterior
+            problems = "; ".join(quadrature.certificate.problems)
+            sampled = _sampled(spec, tally, priors, options, progress)
+            note = f"sampled by nuts, since the collapsed engine did not pass: {problems}"
+            return replace(sampled, notes=(*posterior.notes, note))
     assert_never(options.engine)
+
+
+def _sampled(
+    spec: ModelSpec, tally: Tally, priors: Priors, options: EngineOptions, progress: Progress
+) -> Posterior:
+    return Posterior(sample_posterior(spec, tally, priors, options, progress))

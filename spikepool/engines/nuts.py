@@ -1,6 +1,5 @@
 """The joint posterior of all parameters by the No-U-Turn sampler, through nutpie or PyMC."""
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from spikepool.config import EngineOptions
 from spikepool.data.tally import Tally
 from spikepool.engines.cores import granted_cores
+from spikepool.engines.seeds import model_seed
 from spikepool.errors import SpikepoolError
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import build_model
@@ -63,12 +63,6 @@ def sample_posterior(
     sampled = run(model, names, options, model_seed(options.seed, spec), progress)
     _refuse_incomplete(sampled, options)
     return _assemble(spec, tally, parametrization, sampled)
-
-
-def model_seed(seed: int, spec: ModelSpec) -> int:
-    """Seed of one model, from the run's seed and the model's name, whatever else is fitted."""
-    digest = hashlib.sha256(f"{seed}/{spec.name}".encode()).digest()
-    return int.from_bytes(digest[:4], "little")
 
 
 def _reported_variables(spec: ModelSpec) -> list[str]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import FloatArray
 from spikepool.models.parametrization import Parametrization
 from spikepool.models.spec import ModelSpec
+from spikepool.posterior.quadrature import Quadrature
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,20 @@ class PosteriorDraws:
         Log rates.
     delta : ndarray, shape (chains, draws, N), or None
         Log dispersions; None for Poisson.
-    parametrization : Parametrization
-        How far each neuron's parameters were centred.
-    sampler : SamplerStatistics
+    parametrization : Parametrization or None
+        How far each neuron's parameters were centred; None where none was sampled.
+    sampler : SamplerStatistics or None
+        None where draws are independent.
     """
 
     spec: ModelSpec
     engine: str
     neurons: tuple[str, ...]
     population: dict[str, NDArray[np.float64]]
-    theta: NDArray[np.float64]
-    delta: NDArray[np.float64] | None
-    parametrization: Parametrization
-    sampler: SamplerStatistics
+    theta: NDArray[np.floating]
+    delta: NDArray[np.floating] | None
+    parametrization: Parametrization | None = None
+    sampler: SamplerStatistics | None = None
 
     def flat(self, name: str) -> FloatArray:
         """Draws of a hyperparameter over all chains; shape (chains × draws,)."""
@@ -69,9 +71,29 @@ class PosteriorDraws:
     @property
     def flat_theta(self) -> FloatArray:
         """Draws of θ over all chains; shape (chains × draws, N)."""
-        return self.theta.reshape(-1, self.theta.shape[-1])
+        return self.theta.reshape(-1, self.theta.shape[-1]).astype(np.float64, copy=False)
 
     @property
     def flat_delta(self) -> FloatArray | None:
         """Draws of δ over all chains; shape (chains × draws, N); None for Poisson."""
-        return None if self.delta is None else self.delta.reshape(-1, self.delta.shape[-1])
+        if self.delta is None:
+            return None
+        return self.delta.reshape(-1, self.delta.shape[-1]).astype(np.float64, copy=False)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What an engine returns.
+
+    Attributes
+    ----------
+    draws : PosteriorDraws
+    quadrature : Quadrature or None
+        Of the collapsed engine.
+    notes : tuple of str
+        What the engine had to do beyond its plan, and why.
+    """
+
+    draws: PosteriorDraws
+    quadrature: Quadrature | None = None
+    notes: tuple[str, ...] = ()

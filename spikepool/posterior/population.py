@@ -1,59 +1,62 @@
 """Hyperparameters as reported: by their names in the model, and in words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikepool.models.spec import Family
-from spikepool.posterior.draws import PosteriorDraws
+from spikepool.models.populations import POPULATIONS
+from spikepool.models.spec import Family, ModelSpec
+from spikepool.posterior.draws import Posterior
 from spikepool.posterior.mixing import measure_mixing
-from spikepool.posterior.results import PopulationParameter
-from spikepool.posterior.summaries import summarise
+from spikepool.posterior.quadrature import HyperparameterSample
+from spikepool.posterior.results import PopulationParameter, Summary
+from spikepool.posterior.summaries import SummaryOptions, summarise
+from spikepool.posterior.weighted import weighted_summary
 
 type Draws = NDArray[np.float64]
-type Words = tuple[str, Callable[[Draws], Draws]]
 
-_IN_WORDS: dict[str, Words] = {
-    "mu": ("typical_rate", np.exp),
-    "tau": ("rate_spread_fold", np.exp),
-}
-_DISPERSION_IN_WORDS: dict[Family, Words] = {
-    "nb2": ("typical_gain_sd", np.exp),
-    "nb1": ("typical_excess_fano", lambda mu_delta: np.exp(2 * mu_delta)),
+_DISPERSION_IN_WORDS: dict[Family, tuple[str, float]] = {
+    "nb2": ("typical_gain_sd", 1.0),
+    "nb1": ("typical_excess_fano", 2.0),
 }
 
 
-def reported_hyperparameters(draws: PosteriorDraws) -> dict[str, Draws]:
-    """Draws of every reported population parameter, by name; shape (chains, draws).
+def reported_hyperparameters(spec: ModelSpec, values: Mapping[str, Draws]) -> dict[str, Draws]:
+    """Return every reported population parameter by name, from draws of any one shape.
 
-    As the model has them, then in words: ``typical_rate`` = exp μ, ``rate_spread_fold`` = exp τ,
+    As the model has them, then in words: ``typical_rate`` and ``rate_spread_fold`` are e to the
+    mean and to the sd of the log rates' population (exp μ and exp τ of a normal one);
     ``typical_gain_sd`` = exp μ_δ (NB2) or ``typical_excess_fano`` = exp 2μ_δ (NB1). NB1's shared
     dispersion is reported as ``excess_fano``, the square of its root.
     """
-    return dict(_named(draws))
+    return dict(_named(spec, values))
 
 
-def _named(draws: PosteriorDraws) -> Iterator[tuple[str, Draws]]:
-    for name, values in draws.population.items():
+def _named(spec: ModelSpec, values: Mapping[str, Draws]) -> Iterator[tuple[str, Draws]]:
+    for name, of in values.items():
         if name == "root_excess_fano":
-            yield "excess_fano", values**2
+            yield "excess_fano", of**2
         else:
-            yield name, values
-    words = dict(_IN_WORDS)
-    if draws.spec.family in _DISPERSION_IN_WORDS:
-        words["mu_delta"] = _DISPERSION_IN_WORDS[draws.spec.family]
-    for name, (word, transform) in words.items():
-        if name in draws.population:
-            yield word, transform(draws.population[name])
+            yield name, of
+    if spec.pooling == "complete":
+        yield "typical_rate", np.exp(values["mu"])
+    if spec.pooling == "partial":
+        population = POPULATIONS[spec.population]
+        own = {name: values[name] for name in population.hyperparameters}
+        yield "typical_rate", np.exp(population.centre(**own))
+        yield "rate_spread_fold", np.exp(population.sd(**own))
+    if spec.dispersion_pooling == "partial":
+        word, power = _DISPERSION_IN_WORDS[spec.family]
+        yield word, np.exp(power * values["mu_delta"])
 
 
-def summarise_population(draws: PosteriorDraws, interval: float) -> tuple[PopulationParameter, ...]:
+def summarise_population(posterior: Posterior, interval: float) -> tuple[PopulationParameter, ...]:
     """Summarise every population parameter.
 
     Parameters
     ----------
-    draws : PosteriorDraws
+    posterior : Posterior
     interval : float
         Mass of the equal-tailed intervals.
 
@@ -62,15 +65,34 @@ def summarise_population(draws: PosteriorDraws, interval: float) -> tuple[Popula
     tuple of PopulationParameter
         Empty without any pooling.
     """
-    return tuple(
-        _summarised(name, values, interval)
-        for name, values in reported_hyperparameters(draws).items()
-    )
+    spec = posterior.draws.spec
+    if posterior.quadrature is not None:
+        sample = posterior.quadrature.hyperparameters
+        reported = reported_hyperparameters(spec, sample.values)
+        return tuple(_of_sample(name, of, sample, interval) for name, of in reported.items())
+    reported = reported_hyperparameters(spec, posterior.draws.population)
+    return tuple(_of_chains(name, of, interval) for name, of in reported.items())
 
 
-def _summarised(name: str, values: Draws, interval: float) -> PopulationParameter:
+def _of_sample(
+    name: str, values: Draws, sample: HyperparameterSample, interval: float
+) -> PopulationParameter:
+    """Summarise a weighted sample; its points are independent, so that R̂ has no meaning."""
+    masses = SummaryOptions(interval, 1.0).masses
+    summary = weighted_summary(values, sample.weights, masses)
+    return _parameter(name, summary, sample.ess, sample.ess, float("nan"))
+
+
+def _of_chains(name: str, values: Draws, interval: float) -> PopulationParameter:
     summary = summarise(values.reshape(-1, 1), interval)
     mixing = measure_mixing(name, ("",), values[:, :, np.newaxis])
+    diagnosed = (mixing.ess_bulk, mixing.ess_tail, mixing.r_hat)
+    return _parameter(name, summary, *(float(each[0]) for each in diagnosed))
+
+
+def _parameter(
+    name: str, summary: Summary, ess_bulk: float, ess_tail: float, r_hat: float
+) -> PopulationParameter:
     return PopulationParameter(
         group="all",
         parameter=name,
@@ -79,7 +101,7 @@ def _summarised(name: str, values: Draws, interval: float) -> PopulationParamete
         median=float(summary.median[0]),
         lower=float(summary.lower[0]),
         upper=float(summary.upper[0]),
-        ess_bulk=float(mixing.ess_bulk[0]),
-        ess_tail=float(mixing.ess_tail[0]),
-        r_hat=float(mixing.r_hat[0]),
+        ess_bulk=ess_bulk,
+        ess_tail=ess_tail,
+        r_hat=r_hat,
     )

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import FloatArray
 from spikepool.data.tally import Tally
 from spikepool.models.families import FAMILIES
+from spikepool.models.populations import POPULATIONS
 from spikepool.models.priors import Priors
-from spikepool.posterior.draws import PosteriorDraws
+from spikepool.posterior.draws import Posterior, PosteriorDraws
+from spikepool.posterior.quadrature import NeuronMarginals
 from spikepool.posterior.results import (
     DispersionEstimates,
     DispersionSource,
@@ -34,10 +36,19 @@ class SummaryOptions:
         Mass of the equal-tailed intervals.
     fano_threshold : float
         Threshold of P(Fano > threshold | y).
+    joint_draws : int
+        Draws of all parameters that the collapsed engine makes.
     """
 
     interval: float
     fano_threshold: float
+    joint_draws: int = 1000
+
+    @property
+    def masses(self) -> FloatArray:
+        """Probabilities below the lower end, the median and the upper end; shape (3,)."""
+        tail = (1 - self.interval) / 2
+        return np.array([tail, 0.5, 1 - tail])
 
 
 @dataclass(frozen=True)
@@ -50,13 +61,13 @@ class _Population:
 
 
 def summarise_neurons(
-    draws: PosteriorDraws, tally: Tally, priors: Priors, options: SummaryOptions
+    posterior: Posterior, tally: Tally, priors: Priors, options: SummaryOptions
 ) -> NeuronEstimates:
-    """Summarise every neuron's posterior.
+    """Summarise every neuron's posterior: from its exact marginals where there are, else draws.
 
     Parameters
     ----------
-    draws : PosteriorDraws
+    posterior : Posterior
     tally : Tally
     priors : Priors
         The priors of the fit.
@@ -66,8 +77,10 @@ def summarise_neurons(
     -------
     NeuronEstimates
     """
+    draws = posterior.draws
+    marginals = posterior.quadrature.marginals if posterior.quadrature else None
+    weight = _own_weights(draws, tally, priors, options, marginals)
     theta = draws.flat_theta
-    weight = _own_weights(draws, tally, priors, options)
     return NeuronEstimates(
         spec=draws.spec,
         neurons=tally.neurons,
@@ -76,12 +89,12 @@ def summarise_neurons(
         exposure=tally.total_exposure,
         spike_count=tally.spike_count,
         rate_raw=tally.spike_count / tally.total_exposure,
-        rate=summarise(np.exp(theta), options.interval),
-        log_rate=summarise(theta, options.interval),
+        rate=marginals.rate if marginals else summarise(np.exp(theta), options.interval),
+        log_rate=marginals.log_rate if marginals else summarise(theta, options.interval),
         own_weight=weight.kappa,
         realised_weight=weight.realised,
         mse_ratio=weight.mse_ratio,
-        dispersion=_dispersion(draws, tally, options),
+        dispersion=marginals.dispersion if marginals else _dispersion(draws, tally, options),
     )
 
 
@@ -100,7 +113,11 @@ class _Weights:
 
 
 def _own_weights(
-    draws: PosteriorDraws, tally: Tally, priors: Priors, options: SummaryOptions
+    draws: PosteriorDraws,
+    tally: Tally,
+    priors: Priors,
+    options: SummaryOptions,
+    marginals: NeuronMarginals | None,
 ) -> _Weights:
     """κ, realised weight and MSE ratio of every neuron (see `design/models.md`)."""
     n = tally.n_neurons
@@ -109,7 +126,7 @@ def _own_weights(
         return _Weights(Summary(zero, zero, zero, zero, zero), zero, zero)
     population = _rate_population(draws, priors)
     parts = [
-        _own_weights_of(draws, tally, population, neurons, options.interval)
+        _own_weights_of(draws, tally, population, neurons, options.interval, marginals)
         for neurons in _chunks(n, len(draws.flat_theta))
     ]
     kappas = (part.kappa for part in parts)
@@ -122,7 +139,12 @@ def _own_weights(
 
 
 def _own_weights_of(
-    draws: PosteriorDraws, tally: Tally, population: _Population, neurons: slice, interval: float
+    draws: PosteriorDraws,
+    tally: Tally,
+    population: _Population,
+    neurons: slice,
+    interval: float,
+    marginals: NeuronMarginals | None,
 ) -> _Weights:
     """Weigh a slice of the neurons."""
     family = FAMILIES[draws.spec.family]
@@ -130,12 +152,16 @@ def _own_weights_of(
     theta, delta = draws.flat_theta[:, neurons], draws.flat_delta
     delta = np.zeros_like(theta) if delta is None else delta[:, neurons]
     information = family.information(theta, delta, family.statistics(part))
-    phi = population.hyperparameters
     tau_squared = population.scale[:, np.newaxis] ** 2
+    kappa = summarise(information * tau_squared / (1 + information * tau_squared), interval)
+    if marginals is not None:
+        mse_ratio = np.mean(marginals.rate_variance[:, neurons] * information, axis=0)
+        return _Weights(kappa, marginals.realised_weight[neurons], mse_ratio)
+    phi = population.hyperparameters
     variance = rate_variance(theta, population.centre, population.scale, information, phi)
     information_given_population = fitted_on(information, phi)
     return _Weights(
-        kappa=summarise(information * tau_squared / (1 + information * tau_squared), interval),
+        kappa=kappa,
         realised=np.clip(1 - np.mean(variance / tau_squared, axis=0), 0.0, 1.0),
         mse_ratio=np.mean(variance * np.maximum(information_given_population, 0.0), axis=0),
     )
@@ -151,8 +177,10 @@ def _rate_population(draws: PosteriorDraws, priors: Priors) -> _Population:
     n_draws = len(draws.flat_theta)
     hyperparameters = _moving_parts(draws)
     if draws.spec.pooling == "partial":
-        return _Population(draws.flat("mu"), draws.flat("tau"), hyperparameters)
-    fixed = np.full(n_draws, priors.mu.mean), np.full(n_draws, priors.mu.sd)
+        population = POPULATIONS[draws.spec.population]
+        own = {name: draws.flat(name) for name in population.hyperparameters}
+        return _Population(population.centre(**own), population.sd(**own), hyperparameters)
+    fixed = np.full(n_draws, priors.theta.mean), np.full(n_draws, priors.theta.sd)
     return _Population(*fixed, hyperparameters)
 
 
@@ -172,7 +200,7 @@ def _dispersion(
     if delta is None:
         return None
     family = FAMILIES[draws.spec.family]
-    exposure = tally.total_exposure / tally.n_trials
+    exposure = tally.mean_exposure
     fano = family.fano(theta, delta, exposure)
     return DispersionEstimates(
         gain_sd=summarise(family.gain_sd(theta, delta, exposure), options.interval),
@@ -191,4 +219,9 @@ def _sources(draws: PosteriorDraws, delta: FloatArray) -> tuple[DispersionSource
         share = conditional_variance(standardised, _moving_parts(draws)).mean(axis=0)
     else:
         share = delta.var(axis=0) / SD_OF_LOG_HALF_NORMAL**2
-    return tuple("data" if s < 0.5 else "mixed" if s <= 0.9 else "prior" for s in share)
+    return dispersion_sources(share)
+
+
+def dispersion_sources(share: FloatArray) -> tuple[DispersionSource, ...]:
+    """Tell what decides each δ, from the share of its prior variance that is left."""
+    return tuple("data" if s < 0.5 else "mixed" if s <= 0.9 else "prior" for s in share.tolist())

@@ -34,13 +34,39 @@ def log_text(summary: Mapping[str, Any], started: datetime) -> str:
 def computation_lines(models: list[Mapping[str, Any]]) -> Iterator[str]:
     """Say how the computation of every model went."""
     for model in models:
-        yield (
-            f"{model['label']}: {model['engine']}, compiled in {model['compile_seconds']:.1f} s, "
-            f"sampled in {model['sampling_seconds']:.1f} s, {model['divergences']} divergent, "
-            f"R\u0302 at most {_number(model['worst_r_hat'], '.4f')}, effective sample size at "
-            f"least {_number(model['least_ess_bulk'], '.0f')} (bulk) and "
-            f"{_number(model['least_ess_tail'], '.0f')} (tail)"
+        yield f"{model['label']}: {_computation(model)}"
+
+
+def _computation(model: Mapping[str, Any]) -> str:
+    if model["sampler"] is not None:
+        return _sampling(model["sampler"])
+    certificate = model["certificate"]
+    parts = [f"collapsed in {model['seconds']:.1f} s"]
+    if certificate["quadrature_error"] is not None:
+        parts.append(f"quadrature error {certificate['quadrature_error']:.0e}")
+    if certificate["pareto_k"] is not None:
+        ess = _number(certificate["ess"], ",.0f")
+        parts.append(f"{ess} effective hyperparameter draws")
+        parts.append(f"Pareto k\u0302 {certificate['pareto_k']:.2f}")
+    check = model["cross_check"]
+    if check is not None:
+        parts.append(
+            f"{check['engine']} differs by at most {check['difference']:.3f} posterior sd "
+            f"(Monte Carlo error {check['standard_error']:.3f}; {check['parameter']} "
+            f"{check['quantity']} of {check['neuron']}), {check['beyond']:,} of "
+            f"{check['compared']:,} beyond the bound"
         )
+    return ", ".join(parts)
+
+
+def _sampling(sampler: Mapping[str, Any]) -> str:
+    return (
+        f"nuts, compiled in {sampler['compile_seconds']:.1f} s, "
+        f"sampled in {sampler['sampling_seconds']:.1f} s, {sampler['divergences']} divergent, "
+        f"R\u0302 at most {_number(sampler['worst_r_hat'], '.4f')}, effective sample size at "
+        f"least {_number(sampler['least_ess_bulk'], '.0f')} (bulk) and "
+        f"{_number(sampler['least_ess_tail'], '.0f')} (tail)"
+    )
 
 
 def _number(value: float | None, form: str) -> str:

@@ -159,7 +159,8 @@ def _numbers_of_pictures(
     )
     forest = prepare_forest(primary.estimates, unpooled.estimates if unpooled else None)
     yield "forest", primary, forest
-    yield "predictive", primary, prepare_predictive(results.predictive)
+    if results.predictive is not None:
+        yield "predictive", primary, prepare_predictive(results.predictive)
 
 
 def _pictures_of_pooling(
@@ -222,5 +223,4 @@ def _populations(
 def _prior_on_grid(priors: Priors, name: str, largest: float) -> tuple[FloatArray, FloatArray]:
     """Density of the prior of τ or τ_δ, as far as the posterior reaches."""
     grid = np.linspace(0.0, 1.3 * largest, _PRIOR_POINTS)
-    prior = priors.tau if name == "tau" else priors.tau_delta
-    return grid, prior_density(prior, grid)
+    return grid, prior_density(priors.of(name), grid)

@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally
+from spikepool.diagnostics.comparison import ModelScore
 from spikepool.diagnostics.convergence import Convergence
+from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws
+from spikepool.posterior.quadrature import LeaveOut
 from spikepool.posterior.results import NeuronEstimates, PopulationParameter, PredictiveCheck
 
 
@@ -29,8 +32,14 @@ class FittedModel:
     hyperparameters : dict of str to ndarray, shape (chains, draws)
         Draws of the hyperparameters.
     convergence : Convergence
+    seconds : float
+        Wall-clock time of the fit.
     draws : PosteriorDraws or None
         All draws, where they are still needed.
+    leave_out : LeaveOut or None
+        Predictive densities of left-out trials and neurons; None of the engine ``nuts``.
+    cross_check : CrossCheck or None
+        Against the other engine, where that was asked for.
     """
 
     spec: ModelSpec
@@ -39,7 +48,10 @@ class FittedModel:
     population: tuple[PopulationParameter, ...]
     hyperparameters: dict[str, NDArray[np.float64]]
     convergence: Convergence
+    seconds: float
     draws: PosteriorDraws | None
+    leave_out: LeaveOut | None = None
+    cross_check: CrossCheck | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +68,10 @@ class RunResults:
         In the order fitted.
     primary : ModelSpec
         The model whose numbers stand in ``neurons``.
-    predictive : PredictiveCheck
-        Of the primary model.
+    predictive : PredictiveCheck or None
+        Of the primary model, where it is to be drawn.
+    scores : tuple of ModelScore
+        Of the models that have left-out densities.
     notices : tuple of Notice
         Of reading and of planning.
     """
@@ -68,7 +82,8 @@ class RunResults:
     overdispersion: Overdispersion
     models: tuple[FittedModel, ...]
     primary: ModelSpec
-    predictive: PredictiveCheck
+    predictive: PredictiveCheck | None
+    scores: tuple[ModelScore, ...]
     notices: tuple[Notice, ...]
 
     @property

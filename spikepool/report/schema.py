@@ -6,7 +6,9 @@ from typing import Literal
 
 type ColumnType = Literal["text", "integer", "number", "boolean"]
 
-TABLE_NAMES = ("estimates", "neurons", "population", "overdispersion", "diagnostics")
+TABLE_NAMES = (
+    *("estimates", "neurons", "population", "overdispersion", "comparison", "diagnostics"),
+)
 
 RATE_UNIT = "spikes/s or spikes/trial"
 """Unit of rates in the schema; in a table it is the one of the two that holds."""
@@ -64,6 +66,7 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
         "neurons": (*ESTIMATES, *SIDE_BY_SIDE),
         "population": POPULATION,
         "overdispersion": _overdispersion(),
+        "comparison": COMPARISON,
         "diagnostics": DIAGNOSTICS,
     }
 
@@ -81,6 +84,7 @@ def _number(name: str, unit: str, description: str) -> Column:
 
 
 _NO_GAIN = "Empty: Poisson has no dispersion."
+_NO_ELPD = "Empty: engine nuts."
 
 MODEL = (
     _text("family", "Distribution of the counts: poisson, nb2 or nb1."),
@@ -89,7 +93,7 @@ MODEL = (
         "dispersion_pooling",
         "Pooling of the dispersions: none, complete or partial. Empty: Poisson has none.",
     ),
-    _text("engine", "How the posterior was computed: nuts."),
+    _text("engine", "How the posterior was computed: collapsed (quadrature) or nuts."),
 )
 
 ESTIMATES = (
@@ -151,6 +155,17 @@ ESTIMATES = (
         "What decides the log dispersion δ: data where 1 − Var(δ | y, φ) / τ_δ² > 0.5, prior where "
         f"it is < 0.1, else mixed. {_NO_GAIN}",
     ),
+    _number(
+        "elpd_trials",
+        "nats",
+        "Σ_t ln p(y_t | all other trials): what the model predicts of the neuron's trials, each "
+        f"left out alone. {_NO_ELPD}",
+    ),
+    _number(
+        "elpd_neuron",
+        "nats",
+        f"ln p(y | all other neurons): what it predicts of the whole neuron. {_NO_ELPD}",
+    ),
     _text("flags", "Warnings about the row, joined by a space. Empty: none."),
 )  # fmt: skip
 
@@ -187,19 +202,57 @@ POPULATION = (
     _number("r_hat", "", "Rank-normalised split R-hat. Empty: it did not vary."),
 )
 
+COMPARISON = (
+    *MODEL,
+    Column("is_primary", "boolean", "", "Whether the differences are from this model."),
+    _text("left_out", "What is left out, one at a time: trial or neuron."),
+    _number(
+        "elpd",
+        "nats",
+        "Expected log predictive density: Σ ln p(left out | the rest), the neuron's own "
+        "parameters integrated out. Larger is better.",
+    ),
+    _number("elpd_se", "nats", "Its standard error, with neurons as the independent units."),
+    _number("elpd_difference", "nats", "elpd minus that of the primary model."),
+    _number(
+        "elpd_difference_se",
+        "nats",
+        "Standard error of the difference, neuron by neuron. Empty: one neuron.",
+    ),
+    _number(
+        "pareto_k",
+        "",
+        "Largest k-hat of the hyperparameters' importance weights. Empty: the hyperparameters "
+        "cannot matter.",
+    ),
+)
+
+_OF_CHAINS = "Empty: engine collapsed."
+_OF_SAMPLER = "Empty: only for the sampler."
+_OF_QUADRATURE = "Empty: engine nuts, or a neuron that was not among those checked."
+
 DIAGNOSTICS = (
     *MODEL,
-    _text("parameter", "The sampled quantity, or sampler for the whole run of the model."),
-    _text("neuron", "The neuron. Empty: a hyperparameter, or the sampler."),
-    _number("r_hat", "", "Rank-normalised split R-hat. Empty: it did not vary, or the sampler."),
-    _number("ess_bulk", "draws", "Effective sample size in the bulk. Empty: as r_hat."),
-    _number("ess_tail", "draws", "Effective sample size in the tails. Empty: as r_hat."),
+    _text(
+        "parameter",
+        "nuts: the sampled quantity, or sampler for the whole run of the model. collapsed: "
+        "hyperparameters for their sample, quadrature for a neuron's integral.",
+    ),
+    _text("neuron", "The neuron. Empty: a hyperparameter, or the whole model."),
+    _number("r_hat", "", f"Rank-normalised split R-hat. Empty: it did not vary. {_OF_CHAINS}"),
+    _number(
+        "ess_bulk",
+        "draws",
+        "Effective sample size in the bulk; of the importance sample (collapsed).",
+    ),
+    _number("ess_tail", "draws", f"Effective sample size in the tails. {_OF_CHAINS}"),
     Column(
         "passed",
         "boolean",
         "",
-        "r_hat <= 1.01, and both effective sample sizes >= 100 for each chain; sampler: no "
-        "divergence, and bfmi >= 0.3. A value that is not defined fails.",
+        "nuts: r_hat <= 1.01, and both effective sample sizes >= 100 for each chain; sampler: no "
+        "divergence, and bfmi >= 0.3. collapsed: pareto_k <= 0.7 and 400 effective draws; "
+        "quadrature: both errors <= 1e-5. A value that is not defined fails.",
     ),
     _number(
         "centring",
@@ -210,17 +263,35 @@ DIAGNOSTICS = (
     _integer(
         "divergences",
         "transitions",
-        "Divergent transitions after tuning, over all chains. Empty: only for the sampler.",
+        f"Divergent transitions after tuning, over all chains. {_OF_SAMPLER}",
     ),
     _number(
-        "bfmi",
-        "",
-        "Least Bayesian fraction of missing information of a chain. Empty: only for the sampler.",
+        "bfmi", "", f"Least Bayesian fraction of missing information of a chain. {_OF_SAMPLER}"
     ),
     _integer(
         "gradient_evaluations",
         "evaluations",
-        "Gradients after tuning, over all chains. Empty: only for the sampler.",
+        f"Gradients after tuning, over all chains. {_OF_SAMPLER}",
+    ),
+    _number(
+        "pareto_k",
+        "",
+        "k-hat of the importance ratios of the hyperparameters. Empty: none were sampled so.",
+    ),
+    _number(
+        "outside",
+        "",
+        "Posterior mass of hyperparameters beyond the region that the lattices serve. Empty: nuts.",
+    ),
+    _number(
+        "refinement_error",
+        "ln",
+        f"Largest change of ln p(y | hyperparameters) on a finer, wider lattice. {_OF_QUADRATURE}",
+    ),
+    _number(
+        "direct_error",
+        "ln",
+        f"Largest difference of the same from the direct kernel. {_OF_QUADRATURE}",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import asdict
 
 import numpy as np
 from pydantic import JsonValue
@@ -11,6 +12,8 @@ from spikepool.config import RunConfig
 from spikepool.data.spike_counts import FloatArray, SpikeCounts
 from spikepool.data.tally import Tally
 from spikepool.data.wording import shown_path
+from spikepool.diagnostics.convergence import Convergence
+from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.results import PopulationParameter
 from spikepool.report.run_results import FittedModel, RunResults
@@ -102,13 +105,59 @@ def _model(model: FittedModel, results: RunResults) -> Json:
         "problems": list(convergence.problems),
         "population": _population(model.population),
         "dispersion_source": _dispersion_sources(model),
-        "divergences": convergence.sampler.divergences,
-        "least_bfmi": _number(float(np.min(convergence.sampler.bfmi))),
-        **_mixing(model),
-        "gradient_evaluations": convergence.sampler.gradient_evaluations,
-        "compile_seconds": round(convergence.sampler.compile_seconds, 3),
-        "sampling_seconds": round(convergence.sampler.sampling_seconds, 3),
+        "elpd": _elpd(model, results),
+        "sampler": _sampler(convergence),
+        "certificate": _certificate(convergence),
+        "cross_check": _cross_check(model.cross_check),
+        "seconds": round(model.seconds, 3),
     }
+
+
+def _elpd(model: FittedModel, results: RunResults) -> JsonValue:
+    """Scores by what is left out; None of a model sampled by NUTS."""
+    return {
+        score.left_out: {
+            "elpd": _number(score.elpd),
+            "se": _number(score.elpd_se),
+            "difference": _number(score.difference),
+            "difference_se": _number(score.difference_se),
+            "pareto_k": _number(score.pareto_k),
+        }
+        for score in results.scores
+        if score.spec == model.spec
+    } or None
+
+
+def _sampler(convergence: Convergence) -> JsonValue:
+    """How chains went; None where there are none."""
+    sampler = convergence.sampler
+    if sampler is None:
+        return None
+    return {
+        "divergences": sampler.divergences,
+        "least_bfmi": _number(float(np.min(sampler.bfmi))),
+        **_mixing(convergence),
+        "gradient_evaluations": sampler.gradient_evaluations,
+        "compile_seconds": round(sampler.compile_seconds, 3),
+        "sampling_seconds": round(sampler.sampling_seconds, 3),
+    }
+
+
+def _certificate(convergence: Convergence) -> JsonValue:
+    """What the collapsed engine certifies; None of chains."""
+    certificate = convergence.certificate
+    if certificate is None:
+        return None
+    return {
+        "quadrature_error": _number(certificate.worst_error),
+        "pareto_k": _number(certificate.pareto_k),
+        "ess": _number(certificate.ess),
+        "outside": _number(certificate.outside),
+    }
+
+
+def _cross_check(check: CrossCheck | None) -> JsonValue:
+    return None if check is None else {**asdict(check), "agrees": check.agrees}
 
 
 def _population(parameters: tuple[PopulationParameter, ...]) -> list[JsonValue]:
@@ -134,9 +183,9 @@ def _dispersion_sources(model: FittedModel) -> JsonValue:
     return {source: found[source] for source in ("data", "mixed", "prior")}
 
 
-def _mixing(model: FittedModel) -> Json:
+def _mixing(convergence: Convergence) -> Json:
     """Worst over every sampled quantity; None where one did not vary."""
-    parameters = model.convergence.parameters
+    parameters = convergence.parameters
     if not parameters:
         return {"worst_r_hat": None, "least_ess_bulk": None, "least_ess_tail": None}
     return {

@@ -93,15 +93,35 @@ def notice_lines(notices: Sequence[Summary]) -> Iterator[str]:
 
 
 def _model_lines(models: list[Summary]) -> Iterator[str]:
-    yield f"{'':<34}{'typical rate':<22}{'spread':<20}dispersion"
+    scored = any(model["elpd"] for model in models)
+    header = f"{'':<34}{'typical rate':<22}{'spread':<20}{'dispersion':<28}"
+    yield (header + ("Δelpd" if scored else "")).rstrip()
     for model in models:
         label = model["label"] + (" *" if model["is_primary"] else "")
         shown = [_population_cells(population) for population in model["population"]]
         for cells in shown or [("each neuron alone", "", "")]:
             rate, spread, dispersion = cells
             mark = "" if model["converged"] else "  ! not converged"
-            yield f"{label:<34}{rate:<22}{spread:<20}{dispersion}{mark}".rstrip()
-    yield "* primary: the model of the table neurons"
+            line = f"{label:<34}{rate:<22}{spread:<20}{dispersion:<28}{_elpd_cell(model)}{mark}"
+            yield line.rstrip()
+    told = "; Δelpd: predicted log density of left-out trials, against it" if scored else ""
+    yield f"* primary: the model of the table neurons{told}"
+
+
+def _elpd_cell(model: Summary) -> str:
+    """Difference from the primary model of what is predicted of left-out trials."""
+    if not model["elpd"]:
+        return ""
+    score = model["elpd"]["trial"]
+    if model["is_primary"] or score["difference"] is None:
+        return "0" if model["is_primary"] else ""
+    error = "" if score["difference_se"] is None else f" ± {_whole(score['difference_se'])}"
+    return f"{_whole(score['difference'])}{error}"
+
+
+def _whole(value: float) -> str:
+    form = ",.1f" if abs(value) < 10 else ",.0f"
+    return format(value, form).replace("-", "−")
 
 
 def _population_cells(population: Summary) -> tuple[str, str, str]:

@@ -8,14 +8,10 @@ from numpy.typing import NDArray
 
 from spikepool import __version__
 from spikepool.data.spike_counts import SpikeCounts
-from spikepool.diagnostics.convergence import (
-    LEAST_BFMI,
-    LEAST_ESS_PER_CHAIN,
-    MOST_R_HAT,
-    Convergence,
-)
+from spikepool.diagnostics.convergence import LEAST_BFMI, LEAST_ESS_PER_CHAIN, MOST_R_HAT
 from spikepool.models.spec import ModelSpec, Pooling
 from spikepool.posterior.mixing import ParameterDiagnostics
+from spikepool.posterior.quadrature import MOST_QUADRATURE_ERROR, Certificate
 from spikepool.posterior.results import Summary
 from spikepool.report.run_results import FittedModel, RunResults
 from spikepool.report.schema import (
@@ -31,6 +27,8 @@ type Row = dict[str, object]
 
 FEW_TRIALS = 4
 """A neuron with this many trials or fewer is flagged."""
+HYPERPARAMETERS, QUADRATURE = "hyperparameters", "quadrature"
+"""What rows of the collapsed engine are about, in the column `parameter` of `diagnostics`."""
 SAMPLER = "sampler"
 """Stands for the whole run of a model in the column `parameter` of `diagnostics`."""
 
@@ -59,6 +57,7 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
         "neurons": make_neurons(results),
         "population": make_population(results),
         "overdispersion": make_overdispersion(results),
+        "comparison": make_comparison(results),
         "diagnostics": make_diagnostics(results),
     }
 
@@ -107,9 +106,28 @@ def make_overdispersion(results: RunResults) -> pa.Table:
     return _table("overdispersion", columns, results.counts)
 
 
+def make_comparison(results: RunResults) -> pa.Table:
+    """One row per model and per what is left out; none for models sampled by NUTS."""
+    engines = {model.spec: model.engine for model in results.models}
+    rows = [
+        {
+            **_model_cells(score.spec, engines[score.spec]),
+            "is_primary": score.spec == results.primary,
+            "left_out": score.left_out,
+            "elpd": score.elpd,
+            "elpd_se": score.elpd_se,
+            "elpd_difference": score.difference,
+            "elpd_difference_se": score.difference_se,
+            "pareto_k": score.pareto_k,
+        }
+        for score in results.scores
+    ]
+    return _table("comparison", _columns_of("comparison", rows), results.counts)
+
+
 def make_diagnostics(results: RunResults) -> pa.Table:
     """For each model one row per sampled quantity, and one for the sampler."""
-    rows = [row for model in results.models for row in _diagnostic_rows(model.convergence)]
+    rows = [row for model in results.models for row in _diagnostic_rows(model)]
     return _table("diagnostics", _columns_of("diagnostics", rows), results.counts)
 
 
@@ -153,6 +171,8 @@ def _estimate_columns(model: FittedModel, results: RunResults) -> dict[str, Valu
         **_spread("gain_sd", dispersion.gain_sd if dispersion else None, n),
         **_spread("fano_model", dispersion.fano if dispersion else None, n),
         "dispersion_source": dispersion.source if dispersion else [None] * n,
+        "elpd_trials": model.leave_out.trial_by_neuron if model.leave_out else np.full(n, np.nan),
+        "elpd_neuron": model.leave_out.neuron if model.leave_out else np.full(n, np.nan),
         "flags": _flags(model, results),
     }
 
@@ -194,7 +214,8 @@ def _rate_mean(results: RunResults, pooling: Pooling) -> Values:
     """Mean rate of the primary's family under another pooling; NaN where it was not fitted."""
     family = results.primary.family
     dispersion_pooling = None if family == "poisson" else pooling
-    wanted = ModelSpec(family, pooling, dispersion_pooling)
+    population = results.primary.population if pooling == "partial" else "normal"
+    wanted = ModelSpec(family, pooling, dispersion_pooling, population)
     fitted = [m for m in results.models if (m.spec.family, m.spec.pooling) == (family, pooling)]
     if not fitted:
         return np.full(results.tally.n_neurons, np.nan)
@@ -214,12 +235,19 @@ def _with_neuron_columns(table: pa.Table, results: RunResults) -> pa.Table:
     return table
 
 
-def _diagnostic_rows(convergence: Convergence) -> Iterator[Row]:
-    model = _model_cells(convergence.spec, convergence.engine)
+def _diagnostic_rows(model: FittedModel) -> Iterator[Row]:
+    convergence = model.convergence
+    cells = _model_cells(convergence.spec, convergence.engine)
+    if convergence.certificate is not None:
+        neurons = model.estimates.neurons
+        for row in _certificate_rows(convergence.certificate, neurons):
+            yield {**cells, **row}
     sampler = convergence.sampler
+    if sampler is None:
+        return
     bfmi = float(np.min(sampler.bfmi))
     yield {
-        **model,
+        **cells,
         "parameter": SAMPLER,
         "passed": sampler.divergences == 0 and bfmi >= LEAST_BFMI,
         "divergences": sampler.divergences,
@@ -228,7 +256,26 @@ def _diagnostic_rows(convergence: Convergence) -> Iterator[Row]:
     }
     least_ess = LEAST_ESS_PER_CHAIN * len(sampler.bfmi)
     for each in convergence.parameters:
-        yield from ({**model, **row} for row in _mixing_rows(each, least_ess))
+        yield from ({**cells, **row} for row in _mixing_rows(each, least_ess))
+
+
+def _certificate_rows(certificate: Certificate, neurons: Sequence[str]) -> Iterator[Row]:
+    yield {
+        "parameter": HYPERPARAMETERS,
+        "ess_bulk": certificate.ess,
+        "pareto_k": certificate.pareto_k,
+        "outside": certificate.outside,
+        "passed": certificate.sample_passed,
+    }
+    errors = np.stack([certificate.refinement_error, certificate.direct_error])
+    for i in np.flatnonzero(~np.isnan(errors).all(axis=0)):
+        yield {
+            "parameter": QUADRATURE,
+            "neuron": neurons[i],
+            "refinement_error": errors[0, i],
+            "direct_error": errors[1, i],
+            "passed": bool(np.all(errors[:, i] <= MOST_QUADRATURE_ERROR)),
+        }
 
 
 def _mixing_rows(each: ParameterDiagnostics, least_ess: int) -> Iterator[Row]:

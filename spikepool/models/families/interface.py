@@ -29,6 +29,26 @@ class Terms:
     by_large: Any = None
 
 
+@dataclass(frozen=True)
+class Direction:
+    """A logarithm that is linear in the neuron's parameters: a θ + b δ + c ln(exposure).
+
+    Attributes
+    ----------
+    theta, delta, log_exposure : float
+        a, b and c.
+    """
+
+    theta: float
+    delta: float
+    log_exposure: float
+
+    def at(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
+        """Value at given parameters; shapes broadcast."""
+        own = self.theta * theta + self.delta * delta
+        return np.asarray(own + self.log_exposure * np.log(exposure))
+
+
 class CountFamily(ABC):
     """A family of spike counts given log rate θ and log dispersion δ per neuron.
 
@@ -44,12 +64,16 @@ class CountFamily(ABC):
         Name of e^δ.
     formula : str
         The likelihood in one line, for `spikepool model`.
+    log_excess_fano, log_gain_sd : Direction or None
+        ln(Fano factor − 1) and ln σ_G of the counts in a given exposure; None without dispersion.
     """
 
     unit: ClassVar[Literal["neuron", "cell"]]
     has_dispersion: ClassVar[bool]
     dispersion_name: ClassVar[str]
     formula: ClassVar[str]
+    log_excess_fano: ClassVar[Direction | None] = None
+    log_gain_sd: ClassVar[Direction | None] = None
 
     def statistics(self, tally: Tally) -> CountStatistics:
         """Sufficient statistics of `tally` for this family."""
@@ -73,13 +97,17 @@ class CountFamily(ABC):
     def information(self, theta: FloatArray, delta: FloatArray, s: CountStatistics) -> FloatArray:
         """Return 1/σ_i² = Σ_t m²/Var(y), the information about θ; shape (..., N)."""
 
-    @abstractmethod
     def fano(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
         """Fano factor of the counts in `exposure` seconds; shape (..., N)."""
+        if self.log_excess_fano is None:
+            return np.ones_like(theta)
+        return np.asarray(1 + np.exp(self.log_excess_fano.at(theta, delta, exposure)))
 
-    @abstractmethod
     def gain_sd(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
         """Return σ_G = √α for counts in `exposure` seconds; shape (..., N)."""
+        if self.log_gain_sd is None:
+            return np.zeros_like(theta)
+        return np.exp(self.log_gain_sd.at(theta, delta, exposure))
 
     @abstractmethod
     def sample(

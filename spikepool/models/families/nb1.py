@@ -5,7 +5,7 @@ from typing import Any, override
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
-from spikepool.models.families.interface import CountFamily, Terms, gamma_poisson
+from spikepool.models.families.interface import CountFamily, Direction, Terms, gamma_poisson
 from spikepool.models.families.negative_binomial import negative_binomial_terms
 from spikepool.models.statistics import CountStatistics
 
@@ -17,6 +17,8 @@ class NB1(CountFamily):
     has_dispersion = True
     dispersion_name = "root_excess_fano"
     formula = "y_it ~ NB1(m_it, ω_i),  m_it = exp(θ_i) e_it,  ω_i = exp(2 δ_i),  Var = m (1 + ω)"
+    log_excess_fano = Direction(0, 2, 0)
+    log_gain_sd = Direction(-0.5, 1, -0.5)
 
     @override
     def log_likelihood_terms(self, theta: Any, delta: Any, s: CountStatistics, xp: Any) -> Terms:
@@ -27,14 +29,6 @@ class NB1(CountFamily):
     @override
     def information(self, theta: FloatArray, delta: FloatArray, s: CountStatistics) -> FloatArray:
         return np.asarray(np.exp(theta) * s.exposure / (1 + np.exp(2 * delta)))
-
-    @override
-    def fano(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
-        return 1 + np.exp(2 * delta) * np.ones_like(theta)
-
-    @override
-    def gain_sd(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
-        return np.exp(delta - theta / 2) / np.sqrt(exposure)
 
     @override
     def sample(

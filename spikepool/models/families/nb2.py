@@ -7,6 +7,7 @@ import numpy as np
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.models.families.interface import (
     CountFamily,
+    Direction,
     Terms,
     gamma_poisson,
     sum_by_neuron,
@@ -22,6 +23,8 @@ class NB2(CountFamily):
     has_dispersion = True
     dispersion_name = "gain_sd"
     formula = "y_it ~ NB2(m_it, α_i),  m_it = exp(θ_i) e_it,  α_i = exp(2 δ_i),  Var = m + α m²"
+    log_excess_fano = Direction(1, 2, 1)
+    log_gain_sd = Direction(0, 1, 0)
 
     @override
     def log_likelihood_terms(self, theta: Any, delta: Any, s: CountStatistics, xp: Any) -> Terms:
@@ -35,14 +38,6 @@ class NB2(CountFamily):
         alpha = np.exp(2 * delta)[..., s.cell_neuron]
         per_cell = s.cell_trials * mean / (1 + alpha * mean)
         return sum_by_neuron(per_cell, s.cell_neuron, s.n_neurons)
-
-    @override
-    def fano(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
-        return 1 + np.exp(2 * delta + theta) * exposure
-
-    @override
-    def gain_sd(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
-        return np.exp(delta) * np.ones_like(theta)
 
     @override
     def sample(

@@ -26,14 +26,6 @@ class Poisson(CountFamily):
         return np.exp(theta) * s.exposure
 
     @override
-    def fano(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
-        return np.ones_like(theta)
-
-    @override
-    def gain_sd(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
-        return np.zeros_like(theta)
-
-    @override
     def sample(
         self, mean: FloatArray, dispersion: FloatArray, rng: np.random.Generator
     ) -> IntArray:

@@ -1,0 +1,127 @@
+"""Two engines on one model: how far their posteriors are apart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.posterior.draws import PosteriorDraws
+from spikepool.posterior.results import NeuronEstimates, Summary
+
+MOST_DIFFERENCE = 0.02
+"""Posterior sds by which two engines may differ, beyond Monte Carlo error."""
+STANDARD_ERRORS = 4.0
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """Largest differences between two engines, in posterior sds.
+
+    Attributes
+    ----------
+    engine : str
+        The one compared with.
+    parameter : {'theta', 'delta'}
+    quantity : {'mean', 'lower', 'upper'}
+    neuron : str
+        Where the difference is largest.
+    difference : float
+        In posterior sds.
+    standard_error : float
+        Monte Carlo error of that difference, in posterior sds.
+    beyond : int
+        Number of (neuron, parameter, quantity) that differ by more than 0.02 sd + 4 Monte Carlo
+        standard errors.
+    compared : int
+    """
+
+    engine: str
+    parameter: str
+    quantity: str
+    neuron: str
+    difference: float
+    standard_error: float
+    beyond: int
+    compared: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs beyond the bound."""
+        return self.beyond == 0
+
+
+@dataclass(frozen=True)
+class _Compared:
+    parameter: str
+    quantity: str
+    difference: FloatArray
+    standard_error: FloatArray
+
+
+def compare_engines(
+    estimates: NeuronEstimates, draws: PosteriorDraws, interval: float
+) -> CrossCheck | None:
+    """Compare the marginals of one engine with the draws of another.
+
+    Parameters
+    ----------
+    estimates : NeuronEstimates
+    draws : PosteriorDraws
+        Of the same model and tally, in chains.
+    interval : float
+        Mass of the intervals of `estimates`.
+
+    Returns
+    -------
+    CrossCheck or None
+        None where neurons have no parameters of their own.
+    """
+    found = list(_all_compared(estimates, draws, interval))
+    if not found:
+        return None
+    difference = np.stack([each.difference for each in found])
+    error = np.stack([each.standard_error for each in found])
+    which, neuron = np.unravel_index(int(np.argmax(difference)), difference.shape)
+    beyond = difference > MOST_DIFFERENCE + STANDARD_ERRORS * error
+    return CrossCheck(
+        engine=draws.engine,
+        parameter=found[which].parameter,
+        quantity=found[which].quantity,
+        neuron=estimates.neurons[neuron],
+        difference=float(difference[which, neuron]),
+        standard_error=float(error[which, neuron]),
+        beyond=int(beyond.sum()),
+        compared=difference.size,
+    )
+
+
+def _all_compared(
+    estimates: NeuronEstimates, draws: PosteriorDraws, interval: float
+) -> Iterator[_Compared]:
+    spec = estimates.spec
+    if spec.pooling != "complete":
+        yield from _compared("theta", estimates.log_rate, draws.theta, interval)
+    if spec.dispersion_pooling not in (None, "complete"):
+        assert estimates.dispersion is not None and draws.delta is not None  # noqa: S101, PT018
+        yield from _compared("delta", estimates.dispersion.log_dispersion, draws.delta, interval)
+
+
+def _compared(
+    parameter: str, summary: Summary, values: np.ndarray, interval: float
+) -> Iterator[_Compared]:
+    from arviz_stats.base import array_stats
+
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    tail = (1 - interval) / 2
+    flat = values.reshape(-1, values.shape[-1])
+    sd = summary.sd
+    mean_error = np.asarray(array_stats.mcse(values, method="mean", **axes))
+    yield _Compared(
+        parameter, "mean", np.abs(flat.mean(axis=0) - summary.mean) / sd, mean_error / sd
+    )
+    for quantity, mass in (("lower", tail), ("upper", 1 - tail)):
+        own = summary.lower if quantity == "lower" else summary.upper
+        error = np.asarray(array_stats.mcse(values, method="quantile", prob=mass, **axes))
+        gap = np.abs(np.quantile(flat, mass, axis=0) - own)
+        yield _Compared(parameter, quantity, gap / sd, error / sd)

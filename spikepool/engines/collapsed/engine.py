@@ -1,0 +1,208 @@
+"""The collapsed engine on one page: from a tally to a certified posterior."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.config import EngineOptions
+from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.data.tally import Tally
+from spikepool.engines.collapsed.certificate import certify, certify_sample
+from spikepool.engines.collapsed.estimates import (
+    combination_of,
+    neuron_marginals,
+    shared_marginals,
+    thresholds_of,
+)
+from spikepool.engines.collapsed.hyperposterior import WeightedSample
+from spikepool.engines.collapsed.leave_out import TrialCollector, leave_out, leave_out_shared
+from spikepool.engines.collapsed.levels import Hyperparameters, take
+from spikepool.engines.collapsed.marginals import Wanted, mix
+from spikepool.engines.collapsed.model import (
+    HyperpriorFunctions,
+    compile_hyperpriors,
+    levels_of,
+)
+from spikepool.engines.collapsed.search import (
+    STEPS,
+    Problem,
+    find_hyperposterior,
+    find_shared_hyperposterior,
+    first_guess,
+)
+from spikepool.engines.collapsed.shared import SharedLikelihood, merge
+from spikepool.engines.cores import granted_cores
+from spikepool.engines.seeds import model_seed
+from spikepool.models.families import FAMILIES
+from spikepool.models.priors import Priors
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import Posterior, PosteriorDraws
+from spikepool.posterior.quadrature import HyperparameterSample, Quadrature
+from spikepool.posterior.summaries import SummaryOptions
+from spikepool.progress import Progress
+
+MOST_SUMS = 6_000_000
+"""Neurons × hyperparameter draws to average over; fewer draws serve where it would be more."""
+FEWEST_DRAWS = 512
+
+
+def integrate_posterior(
+    spec: ModelSpec,
+    tally: Tally,
+    priors: Priors,
+    options: EngineOptions,
+    summary: SummaryOptions,
+    progress: Progress,
+) -> Posterior:
+    """Compute the posterior of `spec` given `tally` by quadrature.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    tally : Tally
+    priors : Priors
+    options : EngineOptions
+        Nothing depends on `cores`.
+    summary : SummaryOptions
+    progress : Progress
+
+    Returns
+    -------
+    Posterior
+        With the verdict of its own checks in ``quadrature.certificate``.
+    """
+    rng = np.random.default_rng([model_seed(options.seed, spec), 1])
+    hyperpriors = compile_hyperpriors(spec, priors)
+    start = first_guess(hyperpriors, tally)
+    if spec.pooling == "complete" and spec.dispersion_pooling in ("complete", None):
+        return _all_shared(spec, tally, hyperpriors, start, summary, rng)
+    family, cores = FAMILIES[spec.family], granted_cores(options.cores)
+    problem = Problem(family, family.statistics(tally), *levels_of(spec, priors), hyperpriors)
+    found = find_hyperposterior(problem, start, cores, rng, progress)
+    kept = _kept(found.sample, tally.n_neurons)
+    phi = take(found.phi, kept.points)
+    copies = _copies(kept.weights, summary.joint_draws)
+    progress.advance(3, STEPS, "posteriors of the neurons")
+    shared = found.region.shared
+    collector = TrialCollector(
+        family,
+        tally,
+        found.region,
+        None if shared is None else float(np.sum(kept.weights * phi[shared])),
+    )
+    wanted = Wanted(
+        masses=summary.masses,
+        combination=combination_of(spec),
+        thresholds=thresholds_of(spec, tally, summary),
+        copies=copies,
+        seed=options.seed,
+        neurons=tally.neurons,
+    )
+    mixture = mix(found.marginal, phi, kept.weights, wanted, collector.add)
+    progress.advance(4, STEPS, "densities of what is left out")
+    by_neuron = found.marginal.by_neuron(phi, len(kept.weights))
+    left_out = leave_out(
+        family, tally, found.region, by_neuron, phi, kept.weights, collector.trials, cores
+    )
+    progress.advance(5, STEPS, "certificate")
+    hyperparameters = HyperparameterSample(
+        reported(spec, found.phi), found.sample.weights, found.sample.pareto_k
+    )
+    rows = rng.permutation(summary.joint_draws)
+    draw_of = np.repeat(np.arange(len(copies)), copies)[rows]
+    quadrature = Quadrature(
+        hyperparameters,
+        neuron_marginals(spec, tally, mixture, hyperparameters, summary, draw_of),
+        certify(problem, found, cores),
+        left_out,
+    )
+    draws = _joint_draws(
+        spec, tally, take(phi, draw_of), mixture.theta_draws[rows], mixture.delta_draws[rows]
+    )
+    return Posterior(draws, quadrature)
+
+
+def _all_shared(
+    spec: ModelSpec,
+    tally: Tally,
+    hyperpriors: HyperpriorFunctions,
+    start: FloatArray,
+    summary: SummaryOptions,
+    rng: np.random.Generator,
+) -> Posterior:
+    """Compute the posterior of a model in which all neurons share their parameters."""
+    family = FAMILIES[spec.family]
+    merged = merge(tally)
+    likelihood = SharedLikelihood(family, family.statistics(merged))
+    sample, phi = find_shared_hyperposterior(hyperpriors, likelihood, start, rng)
+    hyperparameters = HyperparameterSample(reported(spec, phi), sample.weights, sample.pareto_k)
+    copies = _copies(sample.weights, summary.joint_draws)
+    draw_of = rng.permutation(np.repeat(np.arange(len(copies)), copies))
+    drawn = take(phi, draw_of)
+    n = tally.n_neurons
+    theta = np.broadcast_to(drawn["mu"].astype(np.float32)[:, np.newaxis], (len(draw_of), n))
+    delta = np.broadcast_to(
+        drawn.get("delta", np.zeros(1)).astype(np.float32)[:, np.newaxis], (len(draw_of), n)
+    )
+    draws = _joint_draws(spec, tally, drawn, theta, delta)
+    quadrature = Quadrature(
+        hyperparameters,
+        shared_marginals(spec, tally, draws, hyperparameters, summary),
+        certify_sample(sample, n),
+        leave_out_shared(family, tally, merged, phi, sample.weights),
+    )
+    return Posterior(draws, quadrature)
+
+
+def reported(spec: ModelSpec, phi: Hyperparameters) -> dict[str, FloatArray]:
+    """Return the hyperparameters under the names of the PyMC model's variables."""
+    name = FAMILIES[spec.family].dispersion_name
+    return {
+        name if each == "delta" else each: np.exp(values) if each == "delta" else values
+        for each, values in phi.items()
+    }
+
+
+def _joint_draws(
+    spec: ModelSpec,
+    tally: Tally,
+    phi: Hyperparameters,
+    theta: NDArray[np.float32],
+    delta: NDArray[np.float32],
+) -> PosteriorDraws:
+    """Return joint draws as one chain of independent ones."""
+    return PosteriorDraws(
+        spec=spec,
+        engine="collapsed",
+        neurons=tally.neurons,
+        population={name: values[np.newaxis] for name, values in reported(spec, phi).items()},
+        theta=theta[np.newaxis],
+        delta=None if spec.dispersion_pooling is None else delta[np.newaxis],
+    )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Points of the weighted sample to average over; `weights` sum to 1."""
+
+    points: IntArray
+    weights: FloatArray
+
+
+def _kept(sample: WeightedSample, n_neurons: int) -> _Kept:
+    """Choose all points that matter, or a systematic resample where they would be too many."""
+    size = max(FEWEST_DRAWS, MOST_SUMS // n_neurons)
+    points = np.flatnonzero(sample.weights > 1e-8)
+    if len(points) <= size:
+        weights = sample.weights[points]
+        return _Kept(points, weights / weights.sum())
+    copies = _copies(sample.weights, size)
+    points = np.flatnonzero(copies)
+    return _Kept(points, copies[points] / size)
+
+
+def _copies(weights: FloatArray, total: int) -> IntArray:
+    """Systematic resampling: how often each point is drawn, `total` times in all."""
+    ends = np.floor(np.cumsum(weights) / np.sum(weights) * total + 0.5).astype(np.int64)
+    return np.diff(ends, prepend=0)

@@ -1,0 +1,227 @@
+"""From averaged densities to what is reported of every neuron."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.data.tally import Tally
+from spikepool.engines.collapsed.marginals import Mixture
+from spikepool.models.families import FAMILIES
+from spikepool.models.families.interface import Direction
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.quadrature import HyperparameterSample, NeuronMarginals
+from spikepool.posterior.results import DispersionEstimates, Summary
+from spikepool.posterior.draws import PosteriorDraws
+from spikepool.posterior.summaries import (
+    SD_OF_LOG_HALF_NORMAL,
+    SummaryOptions,
+    dispersion_sources,
+)
+from spikepool.posterior.weighted import weighted_quantiles, weighted_summary
+
+
+def neuron_marginals(
+    spec: ModelSpec,
+    tally: Tally,
+    mixture: Mixture,
+    hyperparameters: HyperparameterSample,
+    options: SummaryOptions,
+    draw_of: IntArray,
+) -> NeuronMarginals:
+    """Put the mixtures into the form that is reported.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    tally : Tally
+    mixture : Mixture
+    hyperparameters : HyperparameterSample
+    options : SummaryOptions
+    draw_of : ndarray of int64, shape (S,)
+        Index of the φ of every joint draw.
+    """
+    if spec.pooling == "complete":
+        log_rate = _repeated(_shared(hyperparameters, "mu", options), tally.n_neurons)
+        rate = _repeated(_shared(hyperparameters, "mu", options, np.exp), tally.n_neurons)
+    else:
+        log_rate = _summary(mixture.theta, mixture.theta_quantiles)
+        rate = _summary(mixture.rate, np.exp(mixture.theta_quantiles))
+    return NeuronMarginals(
+        rate=rate,
+        log_rate=log_rate,
+        dispersion=_dispersion(spec, tally, mixture, hyperparameters, options),
+        realised_weight=np.clip(1 - mixture.shared_theta, 0.0, 1.0),
+        rate_variance=mixture.variances.T[draw_of].astype(np.float32),
+        log_rate_mcse=mixture.error_theta,
+        log_dispersion_mcse=mixture.error_delta,
+    )
+
+
+def shared_marginals(
+    spec: ModelSpec,
+    tally: Tally,
+    draws: PosteriorDraws,
+    hyperparameters: HyperparameterSample,
+    options: SummaryOptions,
+) -> NeuronMarginals:
+    """Give every neuron the parameters that all share."""
+    n = tally.n_neurons
+    nothing = np.zeros(n)
+    return NeuronMarginals(
+        rate=_repeated(_shared(hyperparameters, "mu", options, np.exp), n),
+        log_rate=_repeated(_shared(hyperparameters, "mu", options), n),
+        dispersion=_shared_dispersion(spec, tally, hyperparameters, options),
+        realised_weight=nothing,
+        rate_variance=np.zeros((draws.theta.shape[1], 1), dtype=np.float32),
+        log_rate_mcse=nothing,
+        log_dispersion_mcse=nothing,
+    )
+
+
+def _shared_dispersion(
+    spec: ModelSpec, tally: Tally, sample: HyperparameterSample, options: SummaryOptions
+) -> DispersionEstimates | None:
+    family = FAMILIES[spec.family]
+    excess, gain = family.log_excess_fano, family.log_gain_sd
+    if excess is None or gain is None:
+        return None
+    mu, delta = sample.values["mu"], np.log(sample.values[family.dispersion_name])
+    log_dispersion = _repeated(
+        weighted_summary(delta, sample.weights, options.masses), tally.n_neurons
+    )
+    log_exposure = np.log(tally.mean_exposure)[:, np.newaxis]
+    quantiles = {
+        direction: weighted_quantiles(
+            direction.theta * mu + direction.delta * delta, sample.weights, options.masses
+        )
+        + direction.log_exposure * log_exposure
+        for direction in (excess, gain)
+    }
+    of_excess = excess.theta * mu + excess.delta * delta
+    with np.errstate(divide="ignore"):
+        wanted = np.log(options.fano_threshold - 1) - excess.log_exposure * log_exposure
+    above = [float(np.sum(sample.weights[of_excess > each])) for each in wanted[:, 0]]
+    share = log_dispersion.sd**2 / SD_OF_LOG_HALF_NORMAL**2
+    return DispersionEstimates(
+        gain_sd=_quantiles_only(np.exp(quantiles[gain])),
+        fano=_quantiles_only(1 + np.exp(quantiles[excess])),
+        prob_fano_above=np.array(above),
+        log_dispersion=log_dispersion,
+        source=dispersion_sources(share),
+    )
+
+
+def _summary(moments: tuple[FloatArray, FloatArray], quantiles: FloatArray) -> Summary:
+    return Summary(moments[0], quantiles[:, 1], moments[1], quantiles[:, 0], quantiles[:, 2])
+
+
+def _quantiles_only(quantiles: FloatArray) -> Summary:
+    """Return a summary of a quantity whose mean and sd need not exist."""
+    undefined = np.full(len(quantiles), np.nan)
+    return Summary(undefined, quantiles[:, 1], undefined, quantiles[:, 0], quantiles[:, 2])
+
+
+def _shared(
+    sample: HyperparameterSample,
+    name: str,
+    options: SummaryOptions,
+    transform: Callable[[FloatArray], FloatArray] | None = None,
+) -> Summary:
+    values = sample.values[name]
+    return weighted_summary(
+        transform(values) if transform else values, sample.weights, options.masses
+    )
+
+
+def _repeated(summary: Summary, n: int) -> Summary:
+    """Give every neuron what all share."""
+    parts = (summary.mean, summary.median, summary.sd, summary.lower, summary.upper)
+    return Summary(*(np.repeat(part, n) for part in parts))
+
+
+def _dispersion(
+    spec: ModelSpec,
+    tally: Tally,
+    mixture: Mixture,
+    hyperparameters: HyperparameterSample,
+    options: SummaryOptions,
+) -> DispersionEstimates | None:
+    family = FAMILIES[spec.family]
+    excess, gain = family.log_excess_fano, family.log_gain_sd
+    if excess is None or gain is None:
+        return None
+    if spec.dispersion_pooling == "complete":
+        shared = _shared(hyperparameters, family.dispersion_name, options, np.log)
+        log_dispersion = _repeated(shared, tally.n_neurons)
+    else:
+        log_dispersion = _summary(mixture.delta, mixture.delta_quantiles)
+    fano = 1 + np.exp(_direction_quantiles(excess, spec, tally, mixture, log_dispersion, options))
+    gain_sd = np.exp(_direction_quantiles(gain, spec, tally, mixture, log_dispersion, options))
+    return DispersionEstimates(
+        gain_sd=_quantiles_only(gain_sd),
+        fano=_quantiles_only(fano),
+        prob_fano_above=_above(excess, spec, tally, mixture, options),
+        log_dispersion=log_dispersion,
+        source=dispersion_sources(mixture.shared_delta),
+    )
+
+
+def _any_point(spec: ModelSpec) -> bool:
+    return "complete" in (spec.pooling, spec.dispersion_pooling)
+
+
+def _direction_quantiles(
+    direction: Direction,
+    spec: ModelSpec,
+    tally: Tally,
+    mixture: Mixture,
+    log_dispersion: Summary,
+    options: SummaryOptions,
+) -> FloatArray:
+    """Quantiles of a logarithm that is linear in θ and δ; shape (N, M)."""
+    exposure = direction.log_exposure * np.log(tally.mean_exposure)[:, np.newaxis]
+    if direction.theta == 0:
+        of_delta = (log_dispersion.lower, log_dispersion.median, log_dispersion.upper)
+        return direction.delta * np.stack(of_delta, axis=1) + exposure
+    if not _any_point(spec):
+        return mixture.sum_quantiles + exposure
+    drawn = direction.at(mixture.theta_draws, mixture.delta_draws, tally.mean_exposure)
+    return np.quantile(drawn, options.masses, axis=0).T
+
+
+def _above(
+    excess: Direction, spec: ModelSpec, tally: Tally, mixture: Mixture, options: SummaryOptions
+) -> FloatArray:
+    """P(Fano > threshold | y); shape (N,)."""
+    if excess.theta == 0 and spec.dispersion_pooling != "complete":
+        return mixture.delta_above
+    if excess.theta != 0 and not _any_point(spec):
+        return mixture.above
+    drawn = excess.at(mixture.theta_draws, mixture.delta_draws, tally.mean_exposure)
+    return np.mean(np.exp(drawn) > options.fano_threshold - 1, axis=0)
+
+
+def combination_of(spec: ModelSpec) -> tuple[float, float]:
+    """Return a and b of the combination a θ + b δ that the family reports; zeros for none."""
+    family = FAMILIES[spec.family]
+    for direction in (family.log_excess_fano, family.log_gain_sd):
+        if direction is not None and direction.theta != 0:
+            return direction.theta, direction.delta
+    return 0.0, 0.0
+
+
+def thresholds_of(
+    spec: ModelSpec, tally: Tally, options: SummaryOptions
+) -> tuple[FloatArray, FloatArray]:
+    """Thresholds of that combination, and of δ, beyond which Fano exceeds its own; shape (N,)."""
+    nowhere = np.full(tally.n_neurons, np.inf)
+    excess = FAMILIES[spec.family].log_excess_fano
+    if excess is None:
+        return nowhere, nowhere
+    with np.errstate(divide="ignore"):
+        wanted = np.log(options.fano_threshold - 1)
+    own = wanted - excess.log_exposure * np.log(tally.mean_exposure)
+    if excess.theta == 0:
+        return nowhere, own / excess.delta
+    return own, nowhere

@@ -1,0 +1,326 @@
+"""The posterior of the hyperparameters: its mode, then adaptive importance sampling.
+
+Proposals are mixtures of t densities, refitted to the weighted sample of all iterations so far;
+the weights are those of the deterministic mixture of all proposals (Cornuet et al. 2012), points
+are scrambled Sobol points (Owen 1997).
+
+References
+----------
+Cornuet, J.-M., Marin, J.-M., Mira, A. & Robert, C. P. (2012). Adaptive multiple importance
+sampling. Scandinavian Journal of Statistics 39, 798-812.
+Vehtari, A., Simpson, D., Gelman, A., Yao, Y. & Gabry, J. (2024). Pareto smoothed importance
+sampling. Journal of Machine Learning Research 25 (72).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+from scipy.stats import qmc
+
+from spikepool.data.spike_counts import FloatArray
+
+NU = 6.0
+"""Degrees of freedom of the proposals."""
+MOST_PARETO_K = 0.5
+LEAST_ESS = 1000.0
+_ITERATIONS = 12
+_EM_STEPS = 20
+_MOST_COMPONENTS = 4
+
+type LogDensity = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Laplace:
+    """A mode with the covariance that the curvature there suggests.
+
+    Attributes
+    ----------
+    mode : ndarray, shape (P,)
+    covariance : ndarray, shape (P, P)
+    """
+
+    mode: FloatArray
+    covariance: FloatArray
+
+    @property
+    def sd(self) -> FloatArray:
+        """Marginal sds; shape (P,)."""
+        return np.sqrt(np.diag(self.covariance))
+
+
+@dataclass(frozen=True)
+class Component:
+    """A multivariate t density with a share of a mixture."""
+
+    share: float
+    mean: FloatArray
+    cholesky: FloatArray
+
+
+@dataclass(frozen=True)
+class WeightedSample:
+    """Points with importance weights.
+
+    Attributes
+    ----------
+    points : ndarray, shape (D, P)
+    log_density : ndarray, shape (D,)
+        Unnormalised.
+    weights : ndarray, shape (D,)
+        Pareto smoothed; sum to 1.
+    pareto_k : float
+    log_evidence : float
+        ln of the integral of the density.
+    """
+
+    points: FloatArray
+    log_density: FloatArray
+    weights: FloatArray
+    pareto_k: float
+    log_evidence: float
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size 1/Σw²."""
+        return float(1 / np.sum(self.weights**2))
+
+
+def find_mode(log_density: LogDensity, start: FloatArray, scale: FloatArray) -> Laplace:
+    """Climb to the mode by Newton steps on a quadratic fitted around each point.
+
+    Parameters
+    ----------
+    log_density : callable
+        From points, shape (D, P), to log densities, shape (D,).
+    start, scale : ndarray, shape (P,)
+        A first point, and the scale of the first steps.
+
+    Returns
+    -------
+    Laplace
+    """
+    x, scale = start.copy(), scale.copy()
+    value, gradient, hessian = _derivatives(log_density, x, scale)
+    for _ in range(60):
+        step = _newton_step(gradient, hessian, scale)
+        candidates = x + np.outer([1.0, 0.5, 0.2, 0.05, 1.6], step)
+        values = _finite(log_density(candidates))
+        best = int(np.argmax(values))
+        if not values[best] > value:
+            if np.all(np.abs(step) < 0.1 * scale):
+                break
+            scale *= 0.5
+        else:
+            x = candidates[best]
+        curvature = _positive(hessian, scale)
+        sd = np.sqrt(np.diag(np.linalg.inv(curvature)))
+        scale = np.clip(sd, 0.2 * scale, 3 * scale)
+        before = value
+        value, gradient, hessian = _derivatives(log_density, x, 0.5 * scale)
+        if value - before < 1e-3 and np.all(np.abs(step) < 0.05 * scale):
+            break
+    return Laplace(x, np.linalg.inv(_positive(hessian, scale)))
+
+
+def _finite(values: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(values), values, -np.inf)
+
+
+def _derivatives(
+    log_density: LogDensity, x: FloatArray, step: FloatArray
+) -> tuple[float, FloatArray, FloatArray]:
+    """Value, gradient and Hessian by central differences, in one batch."""
+    size = len(x)
+    pairs = [(i, j) for i in range(size) for j in range(i)]
+    unit = np.diag(step)
+    points = [x, *(x + unit), *(x - unit)]
+    points += [x + a * unit[i] + b * unit[j] for i, j in pairs for a, b in ((1, 1), (-1, -1))]
+    values = log_density(np.array(points))
+    centre, plus, minus = values[0], values[1 : 1 + size], values[1 + size : 1 + 2 * size]
+    gradient = (plus - minus) / (2 * step)
+    hessian = np.diag((plus - 2 * centre + minus) / step**2)
+    rest = values[1 + 2 * size :].reshape(-1, 2)
+    for (i, j), (both, neither) in zip(pairs, rest, strict=True):
+        mixed = both + neither - plus[i] - minus[i] - plus[j] - minus[j] + 2 * centre
+        hessian[i, j] = hessian[j, i] = mixed / (2 * step[i] * step[j])
+    return float(centre), gradient, hessian
+
+
+def _positive(hessian: FloatArray, scale: FloatArray) -> FloatArray:
+    """Return minus the Hessian with eigenvalues, in units of `scale`, of at least 0.1."""
+    scaled = -hessian * np.outer(scale, scale)
+    scaled = np.where(np.isfinite(scaled), scaled, 0.0)
+    values, vectors = np.linalg.eigh(scaled)
+    fixed = (vectors * np.maximum(values, 0.1)) @ vectors.T
+    return np.asarray(fixed / np.outer(scale, scale))
+
+
+def _newton_step(gradient: FloatArray, hessian: FloatArray, scale: FloatArray) -> FloatArray:
+    gradient = np.where(np.isfinite(gradient), gradient, 0.0)
+    step = np.linalg.solve(_positive(hessian, scale), gradient)
+    return np.asarray(step * min(1.0, 4.0 / np.max(np.abs(step) / scale, initial=1e-300)))
+
+
+def sample_adaptively(
+    log_density: LogDensity,
+    laplace: Laplace,
+    rng: np.random.Generator,
+    *,
+    batch: int,
+    least_ess: float = LEAST_ESS,
+) -> WeightedSample:
+    """Sample until the effective sample size and the Pareto check suffice.
+
+    Parameters
+    ----------
+    log_density : callable
+    laplace : Laplace
+        The first proposal.
+    rng : Generator
+    batch : int
+        Points of an iteration; a power of 2.
+    least_ess : float
+
+    Returns
+    -------
+    WeightedSample
+        The best that was reached; its `pareto_k` and `ess` tell how good it is.
+    """
+    proposal = _first_proposal(laplace)
+    points: list[FloatArray] = []
+    densities: list[FloatArray] = []
+    proposals: list[tuple[Component, ...]] = []
+    for iteration in range(_ITERATIONS):
+        new = _draw(proposal, batch, rng)
+        points.append(new)
+        densities.append(_finite(log_density(new)))
+        proposals.append(proposal)
+        sample = _weighted(np.concatenate(points), np.concatenate(densities), proposals)
+        fraction = sample.ess / len(sample.points)
+        if sample.ess >= least_ess and sample.pareto_k < MOST_PARETO_K and iteration > 0:
+            break
+        components = (
+            1 if iteration == 0 or fraction > 0.75 else min(iteration + 1, _MOST_COMPONENTS)
+        )
+        proposal = _fitted(sample, components, rng)
+    return sample
+
+
+def _first_proposal(laplace: Laplace) -> tuple[Component, ...]:
+    cholesky = np.linalg.cholesky(laplace.covariance)
+    return (
+        Component(0.7, laplace.mode, cholesky * 1.1),
+        Component(0.3, laplace.mode, cholesky * 2.5),
+    )
+
+
+def _draw(proposal: tuple[Component, ...], size: int, rng: np.random.Generator) -> FloatArray:
+    """Scrambled Sobol points of a mixture; shape (size, P)."""
+    dimension = len(proposal[0].mean)
+    uniform = qmc.Sobol(dimension + 2, rng=rng).random(size)
+    uniform = np.clip(uniform, 1e-12, 1 - 1e-12)
+    z = special.ndtri(uniform[:, :dimension])
+    radius = np.sqrt(NU / (2 * special.gammaincinv(NU / 2, uniform[:, dimension])))
+    ends = np.cumsum([each.share for each in proposal])
+    which = np.minimum(np.searchsorted(ends, uniform[:, -1]), len(proposal) - 1)
+    points = np.empty((size, dimension))
+    for index, each in enumerate(proposal):
+        chosen = which == index
+        points[chosen] = each.mean + radius[chosen, np.newaxis] * (
+            z[chosen, np.newaxis, :] * each.cholesky
+        ).sum(axis=2)
+    return points
+
+
+def _log_t(points: FloatArray, component: Component) -> FloatArray:
+    size = len(component.mean)
+    inverse = np.linalg.inv(component.cholesky)
+    z = ((points - component.mean)[:, np.newaxis, :] * inverse).sum(axis=2)
+    constant = special.gammaln((NU + size) / 2) - special.gammaln(NU / 2)
+    constant -= 0.5 * size * np.log(NU * np.pi) + np.log(np.diag(component.cholesky)).sum()
+    return np.asarray(constant - 0.5 * (NU + size) * np.log1p((z**2).sum(axis=1) / NU))
+
+
+def _log_mixture(points: FloatArray, proposal: tuple[Component, ...]) -> FloatArray:
+    each = [np.log(one.share) + _log_t(points, one) for one in proposal]
+    return np.asarray(special.logsumexp(each, axis=0))
+
+
+def _weighted(
+    points: FloatArray, log_density: FloatArray, proposals: list[tuple[Component, ...]]
+) -> WeightedSample:
+    """Weigh points by the deterministic mixture of all proposals, equally many from each."""
+    from arviz_stats.base import array_stats
+
+    log_proposal = special.logsumexp([_log_mixture(points, each) for each in proposals], axis=0)
+    log_ratio = log_density - (log_proposal - np.log(len(proposals)))
+    log_evidence = float(special.logsumexp(log_ratio) - np.log(len(points)))
+    finite = np.isfinite(log_ratio)
+    smoothed, pareto_k = array_stats.psislw(np.where(finite, -log_ratio, 1e10))
+    weights = np.where(finite, np.exp(smoothed), 0.0)
+    return WeightedSample(
+        points, log_density, weights / weights.sum(), float(pareto_k), log_evidence
+    )
+
+
+def _fitted(
+    sample: WeightedSample, components: int, rng: np.random.Generator
+) -> tuple[Component, ...]:
+    """Fit a mixture of t densities by weighted expectation-maximisation."""
+    weights = _tempered(sample.weights, 10.0 * (sample.points.shape[1] + 1) * components)
+    kept = weights > 1e-9
+    points, weights = sample.points[kept], weights[kept] / weights[kept].sum()
+    mean, spread = _moments(points, weights)
+    ridge = 1e-4 * spread
+    if components == 1:
+        start = [Component(1.0, mean, np.linalg.cholesky(spread))]
+    else:
+        centres = points[rng.choice(len(points), components, p=weights)]
+        cholesky = np.linalg.cholesky(spread * components ** (-2 / len(mean)))
+        start = [Component(1 / components, centre, cholesky) for centre in centres]
+    for _ in range(_EM_STEPS):
+        start = _em_step(points, weights, start, ridge)
+    wide = Component(0.1, mean, 2.0 * np.linalg.cholesky(spread))
+    return (*(Component(0.9 * c.share, c.mean, c.cholesky) for c in start), wide)
+
+
+def _em_step(
+    points: FloatArray, weights: FloatArray, mixture: list[Component], ridge: FloatArray
+) -> list[Component]:
+    size = points.shape[1]
+    log_parts = np.array([np.log(c.share) + _log_t(points, c) for c in mixture])
+    belongs = np.exp(log_parts - special.logsumexp(log_parts, axis=0)) * weights
+    result = []
+    for component, share in zip(mixture, belongs, strict=True):
+        total = float(share.sum())
+        if total < 0.02:
+            continue
+        inverse = np.linalg.inv(component.cholesky)
+        z = ((points - component.mean)[:, np.newaxis, :] * inverse).sum(axis=2)
+        pull = share * (NU + size) / (NU + (z**2).sum(axis=1))
+        mean = (pull[:, np.newaxis] * points).sum(axis=0) / pull.sum()
+        centred = points - mean
+        spread = np.einsum("d,di,dj->ij", pull, centred, centred) / total + ridge
+        result.append(Component(total, mean, np.linalg.cholesky(spread)))
+    rescale = sum(c.share for c in result)
+    return [Component(c.share / rescale, c.mean, c.cholesky) for c in result]
+
+
+def _moments(points: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    mean = (weights[:, np.newaxis] * points).sum(axis=0)
+    centred = points - mean
+    spread = np.einsum("d,di,dj->ij", weights, centred, centred)
+    return mean, spread + 1e-12 * np.eye(len(mean))
+
+
+def _tempered(weights: FloatArray, least_ess: float) -> FloatArray:
+    """Flatten weights until their effective sample size reaches `least_ess`."""
+    for _ in range(40):
+        if 1 / np.sum(weights**2) >= min(least_ess, 0.5 * np.count_nonzero(weights)):
+            break
+        weights = np.sqrt(weights)
+        weights = weights / weights.sum()
+    return weights

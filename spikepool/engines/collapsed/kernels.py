@@ -1,0 +1,509 @@
+"""The inner loops of the quadrature, compiled once per machine.
+
+Every function takes a run of neurons and writes to arrays it is given. Sums run over one neuron
+only and in a fixed order, so that results do not depend on threads or on the other neurons.
+
+Table columns are global nodes: neuron i's rows use ``table[d, column[i] : column[i] + J]``.
+"""
+
+import numpy as np
+from numba import njit
+
+POINTS = 12
+"""Nodes of the local polynomial (barycentric Lagrange) that interpolates log-likelihoods."""
+_BARYCENTRIC = np.array([(-1.0) ** m for m in range(POINTS)])
+for _m in range(1, POINTS):
+    _BARYCENTRIC[_m] = -_BARYCENTRIC[_m - 1] * (POINTS - _m) / _m
+_SHORT = 6
+_SHORT_BARYCENTRIC = np.array([1.0, -5.0, 10.0, -10.0, 5.0, -1.0])
+SPREAD = np.array([0.7548776662466927, 0.5698402909980532])  # Roberts' R2 sequence
+REFINE = 8
+"""Points per step on which a marginal density is integrated for its quantiles."""
+
+OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+@njit(**OPTIONS)
+def _interpolate(values, length, place):
+    """Polynomial through the 12 nodes about `place` (in steps from the first node)."""
+    base = int(np.floor(place)) - POINTS // 2 + 1
+    base = min(max(base, 0), length - POINTS)
+    above = 0.0
+    below = 0.0
+    for m in range(POINTS):
+        distance = place - (base + m)
+        value = values[base + m]
+        if distance == 0.0:
+            return value
+        weight = _BARYCENTRIC[m] / distance
+        above += weight * value
+        below += weight
+    return above / below
+
+
+@njit(**OPTIONS)
+def polynomial(place, length, weights):
+    """Weights of the 12 nodes about `place`; returns the first of them."""
+    base = int(np.floor(place)) - POINTS // 2 + 1
+    base = min(max(base, 0), length - POINTS)
+    total = 0.0
+    for m in range(POINTS):
+        distance = place - (base + m)
+        if distance == 0.0:
+            weights[:] = 0.0
+            weights[m] = 1.0
+            return base
+        weights[m] = _BARYCENTRIC[m] / distance
+        total += weights[m]
+    for m in range(POINTS):
+        weights[m] /= total
+    return base
+
+
+@njit(**OPTIONS)
+def integrate_nodes(log_values, length, start, step, nodes, log_weights):
+    """ln Σ_q w_q exp(ln f(x_q)), ln f interpolated; NaN where no node is on the lattice."""
+    top = -np.inf
+    total = 0.0
+    for q in range(nodes.size):
+        place = nodes[q] / step - start
+        if place < 0.0 or place > length - 1:
+            continue
+        term = log_weights[q] + _interpolate(log_values, length, place)
+        if term > top:
+            total = total * np.exp(top - term) + 1.0
+            top = term
+        elif term > -np.inf:
+            total += np.exp(term - top)
+    if total == 0.0:
+        return np.nan
+    return top + np.log(total)
+
+
+@njit(**OPTIONS)
+def _row_sums(table, first, likelihood, sums):
+    """Σ_j table[first + j] L[j, k] for every k; the number of rows is a multiple of 4."""
+    n_rows, n_columns = likelihood.shape
+    for k in range(n_columns):
+        sums[k] = 0.0
+    for j in range(0, n_rows, 4):
+        w0, w1 = table[first + j], table[first + j + 1]
+        w2, w3 = table[first + j + 2], table[first + j + 3]
+        l0, l1, l2, l3 = likelihood[j], likelihood[j + 1], likelihood[j + 2], likelihood[j + 3]
+        for k in range(n_columns):
+            sums[k] += (w0 * l0[k] + w1 * l1[k]) + (w2 * l2[k] + w3 * l3[k])
+
+
+@njit(**OPTIONS)
+def _dot(table, first, values, length):
+    total = 0.0
+    for k in range(length):
+        total += values[k] * table[first + k]
+    return total
+
+
+@njit(**OPTIONS)
+def _log_of(likelihood, logs):
+    for j in range(likelihood.shape[0]):
+        for k in range(likelihood.shape[1]):
+            logs[j, k] = np.log(likelihood[j, k])
+
+
+@njit(**OPTIONS)
+def evidence(
+    values, offset, rows, columns, row_start, column_start, row_step, column_step,
+    row_place, column_place, row_class, column_class, row_table, column_table,
+    row_narrow, column_narrow, row_nodes, row_weights, column_nodes, column_weights, out,
+):  # fmt: skip
+    """ln ∬ L p(θ|φ) p(δ|φ) for every neuron and φ; `out` has shape (neurons, D)."""
+    n_draws = row_table.shape[0]
+    sums = np.empty(columns.max())
+    logs = np.empty(max(columns.max(), rows.max()))
+    for i in range(rows.size):
+        n_rows, n_columns = rows[i], columns[i]
+        likelihood = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
+        r0, c0 = row_place[i], column_place[i]
+        logarithms = np.empty((0, 0))
+        for d in range(n_draws):
+            theta_narrow = row_narrow[d, row_class[i]]
+            delta_narrow = column_narrow[d, column_class[i]]
+            if not theta_narrow:
+                _row_sums(row_table[d], r0, likelihood, sums)
+                if not delta_narrow:
+                    out[i, d] = np.log(_dot(column_table[d], c0, sums, n_columns))
+                    continue
+                for k in range(n_columns):
+                    logs[k] = np.log(sums[k])
+            elif not delta_narrow:
+                for j in range(n_rows):
+                    logs[j] = np.log(_dot(column_table[d], c0, likelihood[j], n_columns))
+                out[i, d] = integrate_nodes(
+                    logs, n_rows, row_start[i], row_step[i], row_nodes[d], row_weights[d]
+                )
+                continue
+            else:
+                if logarithms.size == 0:
+                    logarithms = np.empty((n_columns, n_rows))
+                    _log_of(likelihood.T, logarithms)
+                for k in range(n_columns):
+                    logs[k] = integrate_nodes(
+                        logarithms[k], n_rows, row_start[i], row_step[i],
+                        row_nodes[d], row_weights[d],
+                    )  # fmt: skip
+            out[i, d] = integrate_nodes(
+                logs, n_columns, column_start[i], column_step[i],
+                column_nodes[d], column_weights[d],
+            )  # fmt: skip
+
+
+@njit(**OPTIONS)
+def examine(
+    values, offset, rows, columns, row_place, column_place, row_table, column_table, gaps, edges
+):
+    """Even nodes against odd ones, and what stands at the edges.
+
+    `gaps`, shape (neurons, 2): largest |even − odd| / total over the draws of the tables, along θ
+    and δ. `edges`, shape (neurons, 4): largest share of the first and last row, and column.
+    """
+    across = np.empty(rows.max())
+    along = np.empty(columns.max())
+    for i in range(rows.size):
+        n_rows, n_columns = rows[i], columns[i]
+        likelihood = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
+        gaps[i] = 0.0
+        edges[i] = 0.0
+        for d in range(row_table.shape[0]):
+            row_of, column_of = row_table[d], column_table[d]
+            r0, c0 = row_place[i], column_place[i]
+            _row_sums(row_of, r0, likelihood, along)
+            for k in range(n_columns):
+                along[k] *= column_of[c0 + k]
+            for j in range(n_rows):
+                across[j] = row_of[r0 + j] * _dot(column_of, c0, likelihood[j], n_columns)
+            total = _compare(across, n_rows, gaps[i], edges[i], 0)
+            if total > 0.0 and n_columns > 1:
+                _compare(along, n_columns, gaps[i], edges[i], 1)
+
+
+@njit(**OPTIONS)
+def _compare(terms, length, gaps, edges, axis):
+    total = 0.0
+    alternating = 0.0
+    for e in range(length):
+        total += terms[e]
+        alternating += terms[e] if e % 2 == 0 else -terms[e]
+    if not total > 0.0:
+        gaps[axis] = np.inf
+        return total
+    gaps[axis] = max(gaps[axis], abs(alternating) / total)
+    edges[2 * axis] = max(edges[2 * axis], terms[0] / total)
+    edges[2 * axis + 1] = max(edges[2 * axis + 1], terms[length - 1] / total)
+    return total
+
+
+@njit(**OPTIONS)
+def _refined_density(values, length, step, fine):
+    """Density on REFINE points per step, ln f interpolated by quintics; returns its integral."""
+    size = (length - 1) * REFINE + 1
+    logs = np.empty(length)
+    for j in range(length):
+        logs[j] = np.log(max(values[j], 1e-290))
+    for j in range(length - 1):
+        base = min(max(j - _SHORT // 2 + 1, 0), length - _SHORT)
+        for r in range(REFINE):
+            place = j + r / REFINE
+            if r == 0:
+                fine[j * REFINE] = values[j]
+                continue
+            above = 0.0
+            below = 0.0
+            for m in range(_SHORT):
+                weight = _SHORT_BARYCENTRIC[m] / (place - (base + m))
+                above += weight * logs[base + m]
+                below += weight
+            fine[j * REFINE + r] = np.exp(above / below)
+    fine[size - 1] = values[length - 1]
+    total = 0.0
+    for e in range(size - 1):
+        total += 0.5 * (fine[e] + fine[e + 1])
+    return total * step / REFINE
+
+
+@njit(**OPTIONS)
+def density_quantiles(values, length, first, step, masses, threshold, quantiles):
+    """Quantiles at ascending `masses`, and the mass above `threshold`, of a tabulated density."""
+    fine = np.empty((length - 1) * REFINE + 1)
+    total = _refined_density(values, length, step, fine)
+    small = step / REFINE
+    below = 0.0
+    which = 0
+    above = 1.0 if threshold < first else 0.0
+    for e in range(fine.size - 1):
+        left = first + e * small
+        share = 0.5 * (fine[e] + fine[e + 1]) * small / total
+        while which < masses.size and below + share >= masses[which]:
+            part = (masses[which] - below) / share if share > 0.0 else 0.0
+            quantiles[which] = left + _within(fine[e], fine[e + 1], part) * small
+            which += 1
+        if left <= threshold < left + small:
+            x = (threshold - left) / small
+            inside = (fine[e] + 0.5 * (fine[e + 1] - fine[e]) * x) * x * small / total
+            above = 1.0 - below - inside
+        below += share
+    while which < masses.size:
+        quantiles[which] = first + (length - 1) * step
+        which += 1
+    return min(max(above, 0.0), 1.0)
+
+
+@njit(**OPTIONS)
+def _within(left, right, part):
+    """Where, from 0 to 1, a linear density has `part` of its mass below."""
+    slope = right - left
+    if abs(slope) < 1e-9 * (left + right):
+        return part
+    return (np.sqrt(left * left + part * (right * right - left * left)) - left) / slope
+
+
+@njit(**OPTIONS)
+def _sum_density(mass, row_first, row_step, column_first, column_step, a, b, out, step):
+    """Density of a θ + b δ on a grid from the tabulated density of (θ, δ); returns its start.
+
+    For every δ node the density along θ is interpolated in logarithms, where it is close to a
+    parabola; the sum over δ is the trapezoid rule.
+    """
+    n_rows, n_columns = mass.shape
+    logs = np.empty((n_columns, n_rows))
+    for j in range(n_rows):
+        for k in range(n_columns):
+            logs[k, j] = np.log(max(mass[j, k], 1e-290))
+    corner = a * row_first + b * column_first
+    ends = corner, corner + a * row_step * (n_rows - 1)
+    low = min(ends[0], ends[1]) + min(0.0, b * column_step * (n_columns - 1))
+    for e in range(out.size):
+        total = 0.0
+        for k in range(n_columns):
+            place = (low + e * step - b * (column_first + k * column_step)) / a - row_first
+            place /= row_step
+            if place <= 0.0 or place >= n_rows - 1:
+                continue
+            whole = int(place)
+            base = min(max(whole - _SHORT // 2 + 1, 0), n_rows - _SHORT)
+            if place == whole:
+                total += mass[whole, k]
+                continue
+            if mass[whole, k] <= 0.0 and mass[whole + 1, k] <= 0.0:
+                continue
+            above = 0.0
+            below = 0.0
+            for m in range(_SHORT):
+                weight = _SHORT_BARYCENTRIC[m] / (place - (base + m))
+                above += weight * logs[k, base + m]
+                below += weight
+            total += np.exp(above / below)
+        out[e] = total
+    return low
+
+
+@njit(**OPTIONS)
+def pick(weights, length, uniform):
+    """Index of the cell in which the cumulative weight passes `uniform`, and the place in it."""
+    total = 0.0
+    for e in range(length):
+        total += weights[e]
+    target = uniform * total
+    below = 0.0
+    for e in range(length):
+        if below + weights[e] >= target and weights[e] > 0.0:
+            return e + (target - below) / weights[e] - 0.5
+        below += weights[e]
+    return length - 1.0
+
+
+@njit(**OPTIONS)
+def mixture(
+    values, offset, rows, columns, row_start, column_start, row_step, column_step,
+    row_place, column_place, row_table, column_table, weights, row_width, column_width,
+    copies, shifts, a, b, thresholds, column_thresholds, masses,
+    moments, row_quantiles, column_quantiles, sum_quantiles, above, column_above,
+    variances, row_draws, column_draws, masses_out,
+):  # fmt: skip
+    """Average every neuron's conditional densities over the hyperparameters.
+
+    Per neuron and draw of φ the conditional density is table × likelihood, normalised. `weights`
+    sum to 1; `copies` says how many joint draws (θ, δ) each φ gives. `moments`, shape (neurons,
+    12): mean and variance of θ, of e^θ and of δ; E Var(θ|φ)/width², E Var(δ|φ)/width²; variance
+    over φ of E(θ|φ), and the same with squared weights, for the Monte Carlo error; the two of δ.
+    """
+    n_draws = row_table.shape[0]
+    along = np.empty(columns.max())
+    across = np.empty(rows.max())
+    mean_theta = np.empty(n_draws)
+    mean_delta = np.empty(n_draws)
+    for i in range(rows.size):
+        n_rows, n_columns = rows[i], columns[i]
+        likelihood = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
+        r0, c0 = row_place[i], column_place[i]
+        mass = masses_out[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
+        mass[:] = 0.0
+        row_first, column_first = row_start[i] * row_step[i], column_start[i] * column_step[i]
+        shared = 0.0
+        shared_delta = 0.0
+        drawn = 0
+        for d in range(n_draws):
+            row_of, column_of = row_table[d], column_table[d]
+            _row_sums(row_of, r0, likelihood, along)
+            total = 0.0
+            for k in range(n_columns):
+                along[k] *= column_of[c0 + k]
+                total += along[k]
+            scale = weights[d] / total
+            first = 0.0
+            second = 0.0
+            for j in range(n_rows):
+                weight = row_of[r0 + j] * scale
+                line = mass[j]
+                sums = 0.0
+                row = likelihood[j]
+                for k in range(n_columns):
+                    line[k] += weight * column_of[c0 + k]
+                sums = _dot(column_of, c0, row, n_columns)
+                across[j] = row_of[r0 + j] * sums
+                first += across[j] * j
+                second += across[j] * j * j
+            first /= total
+            variance = max(second / total - first * first, 0.0) * row_step[i] ** 2
+            mean_theta[d] = row_first + first * row_step[i]
+            variances[i, d] = variance
+            shared += weights[d] * variance / row_width[d] ** 2
+            if n_columns > 1:
+                first = 0.0
+                second = 0.0
+                for k in range(n_columns):
+                    first += along[k] * k
+                    second += along[k] * k * k
+                first /= total
+                spread = max(second / total - first * first, 0.0) * column_step[i] ** 2
+                mean_delta[d] = column_first + first * column_step[i]
+                shared_delta += weights[d] * spread / column_width[d] ** 2
+            else:
+                spread = 0.0
+                mean_delta[d] = column_first
+            for _ in range(copies[d]):
+                u = (shifts[i, 0] + drawn * SPREAD[0]) % 1.0
+                v = (shifts[i, 1] + drawn * SPREAD[1]) % 1.0
+                k = 0
+                place = mean_delta[d]
+                if n_columns > 1:
+                    cell = pick(along, n_columns, u)
+                    k = min(max(int(round(cell)), 0), n_columns - 1)
+                    shrink = np.sqrt(spread / (spread + column_step[i] ** 2 / 12))
+                    place += (column_first + cell * column_step[i] - mean_delta[d]) * shrink
+                column_draws[drawn, i] = place
+                for j in range(n_rows):
+                    across[j] = row_of[r0 + j] * likelihood[j, k]
+                cell = pick(across, n_rows, v)
+                spread_draw(across, n_rows, cell, row_first, row_step[i], row_draws, drawn, i)
+                drawn += 1
+        total = 0.0
+        for j in range(n_rows):
+            for k in range(n_columns):
+                mass[j, k] *= likelihood[j, k]
+                total += mass[j, k]
+        column_above[i] = _summarise(
+            mass, total, row_first, row_step[i], column_first, column_step[i], moments[i],
+            masses, row_quantiles[i], column_quantiles[i], column_thresholds[i],
+        )  # fmt: skip
+        moments[i, 6] = shared
+        moments[i, 7] = shared_delta
+        spread_between(mean_theta, weights, moments[i], 8)
+        spread_between(mean_delta, weights, moments[i], 10)
+        if b != 0.0 and n_columns > 1:
+            span = abs(a) * row_step[i] * (n_rows - 1) + abs(b) * column_step[i] * (n_columns - 1)
+            step = min(abs(a) * row_step[i], abs(b) * column_step[i])
+            size = max(int(np.ceil(span / step)) + 1, 8)
+            density = np.empty(size)
+            low = _sum_density(
+                mass, row_first, row_step[i], column_first, column_step[i], a, b, density, step
+            )
+            above[i] = density_quantiles(
+                density, size, low, step, masses, thresholds[i], sum_quantiles[i]
+            )
+
+
+@njit(**OPTIONS)
+def spread_draw(weights, length, cell, first, step, draws, drawn, i):
+    """Place a draw inside its cell so that the spread of the density is kept."""
+    total = 0.0
+    mean = 0.0
+    square = 0.0
+    for j in range(length):
+        total += weights[j]
+        mean += weights[j] * j
+        square += weights[j] * j * j
+    mean /= total
+    variance = max(square / total - mean * mean, 0.0)
+    shrink = np.sqrt(variance / (variance + 1.0 / 12.0))
+    draws[drawn, i] = first + (mean + (cell - mean) * shrink) * step
+
+
+@njit(**OPTIONS)
+def spread_between(means, weights, moments, place):
+    """Variance of conditional means over φ, and the same with squared weights."""
+    mean = 0.0
+    for d in range(means.size):
+        mean += weights[d] * means[d]
+    between = 0.0
+    error = 0.0
+    for d in range(means.size):
+        square = (means[d] - mean) ** 2
+        between += weights[d] * square
+        error += weights[d] * weights[d] * square
+    moments[place] = between
+    moments[place + 1] = error
+
+
+@njit(**OPTIONS)
+def _summarise(
+    mass, total, row_first, row_step, column_first, column_step, moments,
+    masses, row_quantiles, column_quantiles, threshold,
+):  # fmt: skip
+    """Moments and quantiles of θ and δ; returns the mass of δ above a threshold."""
+    n_rows, n_columns = mass.shape
+    across = np.zeros(n_rows)
+    along = np.zeros(n_columns)
+    for j in range(n_rows):
+        for k in range(n_columns):
+            mass[j, k] /= total
+            across[j] += mass[j, k]
+            along[k] += mass[j, k]
+    middle = row_first + row_step * (n_rows - 1) / 2
+    mean = 0.0
+    square = 0.0
+    rate = 0.0
+    rate_square = 0.0
+    for j in range(n_rows):
+        x = row_first + row_step * j - middle
+        mean += across[j] * x
+        square += across[j] * x * x
+        rate += across[j] * np.exp(x)
+        rate_square += across[j] * np.exp(2 * x)
+    moments[0] = middle + mean
+    moments[1] = max(square - mean * mean, 0.0)
+    moments[2] = rate * np.exp(middle)
+    moments[3] = max(rate_square - rate * rate, 0.0) * np.exp(2 * middle)
+    density_quantiles(across, n_rows, row_first, row_step, masses, np.inf, row_quantiles)
+    above = 0.0
+    if n_columns > 1:
+        mean = 0.0
+        square = 0.0
+        for k in range(n_columns):
+            x = column_step * k
+            mean += along[k] * x
+            square += along[k] * x * x
+        moments[4] = column_first + mean
+        moments[5] = max(square - mean * mean, 0.0)
+        above = density_quantiles(
+            along, n_columns, column_first, column_step, masses, threshold, column_quantiles
+        )
+    return above

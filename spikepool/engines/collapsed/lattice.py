@@ -1,0 +1,537 @@
+"""Every neuron's likelihood on a lattice of its own, that serves all plausible hyperparameters.
+
+Nodes lie on global ladders of steps: node g of step h is at g h. Neurons that share a step share
+their nodes, so that the population's density is tabulated once per step and not once per neuron.
+The trapezoid rule on such nodes converges geometrically in 1/h for an analytic integrand that
+vanishes at both ends (Trefethen & Weideman 2014).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.engines.collapsed import kernels, kernels_shared
+from spikepool.engines.collapsed.axes import LADDER, Axis, Ladder, make_ladder
+from spikepool.engines.collapsed.levels import (
+    NEGLIGIBLE,
+    Hyperparameters,
+    Level,
+    SharedLevel,
+    take,
+)
+from spikepool.engines.collapsed.tables import make_table
+from spikepool.models.families import CountFamily
+from spikepool.models.statistics import CountStatistics
+
+type BoolArray = NDArray[np.bool_]
+
+SHARED_STEP = 0.5
+"""Steps along a shared parameter, over these caps: logarithms are interpolated there."""
+LARGEST_STEP_THETA = 0.5
+LARGEST_STEP_DELTA = 0.28
+"""Caps that the singularities of log1p(α m), at Im θ = π and Im δ = π/2, impose."""
+STEP_PER_SD = 0.7
+"""Step over the sd of the likelihood."""
+NARROW = 1.4
+"""A population narrower than this many steps is integrated on nodes of its own."""
+BLUR = 0.08
+"""Step, over the parameter's sd, that the narrowest populations may not go below."""
+_SCAN_ROWS, _SCAN_COLUMNS = 24, 20
+_ZOOMS = 8
+_SHRUNK = 0.6
+_STEP_MATTERS = 6.0
+_ROUNDS = 8
+MOST_GAP = 5e-4
+"""Difference of even and odd nodes above which a lattice is refined."""
+MOST_EDGE = 1e-8
+"""Share of an edge above which a lattice is widened."""
+_VALUES_AT_ONCE = 3_000_000
+_MARGIN = 6
+_MOST_LOG = 700.0
+_NEGLIGIBLE_RATE = 14.0
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Likelihoods of a run of neurons, each on its own lattice.
+
+    Attributes
+    ----------
+    rows, columns : Axis
+        Of θ and δ, with one column at δ = 0 where the family has no dispersion; where all neurons
+        share θ, rows are those of δ and columns those of θ.
+    values : ndarray
+        L / exp(`peak`) of neuron i in ``values[offset[i] : offset[i + 1]]``, columns innermost;
+        its logarithm where the parameter of the columns is shared.
+    offset : ndarray of int64, shape (N + 1,)
+    peak : ndarray, shape (N,)
+        The log-likelihood where likelihood × population is largest.
+    """
+
+    rows: Axis
+    columns: Axis
+    values: FloatArray
+    offset: IntArray
+    peak: FloatArray
+
+    def take(self, neurons: IntArray) -> "Lattice":
+        """Return the lattices of some neurons."""
+        pieces = [self.values[self.offset[i] : self.offset[i + 1]] for i in neurons.tolist()]
+        size = self.rows.length[neurons] * self.columns.length[neurons]
+        return Lattice(
+            self.rows.take(neurons),
+            self.columns.take(neurons),
+            np.concatenate(pieces),
+            np.concatenate([[0], np.cumsum(size)]),
+            self.peak[neurons],
+        )
+
+    def with_neurons(self, neurons: IntArray, part: "Lattice") -> "Lattice":
+        """Return a lattice with those of some neurons replaced."""
+        pieces = [self.values[a:b] for a, b in pairwise(self.offset.tolist())]
+        for place, i in enumerate(neurons.tolist()):
+            pieces[i] = part.values[part.offset[place] : part.offset[place + 1]]
+        rows = self.rows.with_neurons(neurons, part.rows)
+        columns = self.columns.with_neurons(neurons, part.columns)
+        offset = np.concatenate([[0], np.cumsum(rows.length * columns.length)])
+        peak = self.peak.copy()
+        peak[neurons] = part.peak
+        return Lattice(rows, columns, np.concatenate(pieces), offset, peak)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Where each neuron's parameters can be, and how finely they must be resolved.
+
+    Attributes
+    ----------
+    lower, upper, step : ndarray, shape (2, N)
+        For θ and δ.
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    step: FloatArray
+
+
+@dataclass(frozen=True)
+class Region:
+    """The hyperparameters a lattice must serve.
+
+    Attributes
+    ----------
+    rate, dispersion : Level
+        `dispersion` is None for a family that has none.
+    corners : dict of str to ndarray, shape (C,)
+        Hyperparameters, the central ones first: the window covers what matters under each.
+    least_width : tuple of (float, float)
+        Population widths, of θ and δ, that the lattice should still resolve.
+    step_factor : float
+        Below 1 for a lattice finer than needed.
+    negligible : float
+        Log density below its maximum at which a window ends.
+    """
+
+    rate: Level
+    dispersion: Level | None
+    corners: Hyperparameters
+    least_width: tuple[float, float]
+    step_factor: float = 1.0
+    negligible: float = NEGLIGIBLE
+
+    @property
+    def shared(self) -> str | None:
+        """The hyperparameter that all neurons have as their θ or δ; None where each has its own."""
+        for level in (self.rate, self.dispersion):
+            if isinstance(level, SharedLevel):
+                return level.name
+        return None
+
+    @property
+    def row_level(self) -> Level:
+        """The level of the parameter along the rows of the lattices."""
+        if self.rate.is_point and self.dispersion is not None:
+            return self.dispersion
+        return self.rate
+
+    @property
+    def n_corners(self) -> int:
+        """Number of corners; 1 without hyperparameters."""
+        return next((len(values) for values in self.corners.values()), 1)
+
+
+def build_lattice(family: CountFamily, s: CountStatistics, region: Region) -> Lattice:
+    """Tabulate the likelihoods of a run of neurons, finely and widely enough.
+
+    Parameters
+    ----------
+    family : CountFamily
+    s : CountStatistics
+        Of those neurons.
+    region : Region
+
+    Returns
+    -------
+    Lattice
+    """
+    windows = find_windows(family, s, region)
+    theta = _axis(windows, 0, LARGEST_STEP_THETA * region.step_factor)
+    delta = _axis(windows, 1, LARGEST_STEP_DELTA * region.step_factor)
+    if region.dispersion is None:
+        zero = np.zeros(s.n_neurons, dtype=np.int64)
+        delta = Axis(zero, zero, zero + 1, LARGEST_STEP_DELTA)
+    rows, columns = (delta, theta) if region.rate.is_point else (theta, delta)
+    lattice = fill(family, s, region, rows, columns)
+    doubtful = np.arange(s.n_neurons)
+    for _ in range(_ROUNDS):
+        rows, columns, changed = _mended(lattice.take(doubtful), region)
+        doubtful = doubtful[changed]
+        if not len(doubtful):
+            return lattice
+        part = fill(
+            family, s.of_neurons(doubtful), region, rows.take(changed), columns.take(changed)
+        )
+        lattice = lattice.with_neurons(doubtful, part)
+    return lattice
+
+
+def _mended(lattice: Lattice, region: Region) -> tuple[Axis, Axis, BoolArray]:
+    """Return finer or wider axes for the neurons that need them, and which do."""
+    gaps, edges = examine_lattice(lattice, region)
+    rows = _wider(lattice.rows, edges[:, 0] > MOST_EDGE, edges[:, 1] > MOST_EDGE)
+    columns = _wider(lattice.columns, edges[:, 2] > MOST_EDGE, edges[:, 3] > MOST_EDGE)
+    rows = _finer(rows, gaps[:, 0] > MOST_GAP)
+    columns = _finer(columns, gaps[:, 1] > MOST_GAP)
+    return rows, columns, (gaps > MOST_GAP).any(axis=1) | (edges > MOST_EDGE).any(axis=1)
+
+
+def examine_lattice(lattice: Lattice, region: Region) -> tuple[FloatArray, FloatArray]:
+    """Compare even with odd nodes and weigh the edges, at every corner of the region.
+
+    Returns
+    -------
+    gaps : ndarray, shape (N, 2)
+        Largest |even − odd| / total along rows and columns; the rule's own error is about its
+        square. 0 along the columns of a shared parameter.
+    edges : ndarray, shape (N, 4)
+        Largest share of the first and the last row, and of the first and the last column.
+    """
+    n = len(lattice.peak)
+    gaps, edges = np.zeros((n, 2)), np.zeros((n, 4))
+    rows, columns = make_ladder(lattice.rows), make_ladder(lattice.columns)
+    table = make_table(region.row_level, rows, region.corners, region.n_corners, NARROW).weights
+    if region.shared is not None:
+        kernels_shared.examine_shared(
+            lattice.values,
+            lattice.offset,
+            lattice.rows.length,
+            lattice.columns.length,
+            rows.place,
+            lattice.columns.start,
+            lattice.columns.step,
+            table,
+            region.corners[region.shared],
+            gaps[:, 0],
+            edges[:, :2],
+        )
+        return gaps, edges
+    kernels.examine(
+        lattice.values,
+        lattice.offset,
+        lattice.rows.length,
+        lattice.columns.length,
+        rows.place,
+        columns.place,
+        table,
+        make_table(region.dispersion, columns, region.corners, region.n_corners, NARROW).weights,
+        gaps,
+        edges,
+    )
+    return gaps, edges
+
+
+def _finer(axis: Axis, which: BoolArray) -> Axis:
+    """Take the next finer step for some neurons, over the same window."""
+    start = np.floor(axis.start / LADDER).astype(np.int64)
+    length = _rounded_up(np.ceil(axis.length / LADDER).astype(np.int64) + 1)
+    return Axis(
+        np.where(which, axis.step_class + 1, axis.step_class),
+        np.where(which, start, axis.start),
+        np.where(which, length, axis.length),
+        axis.largest_step,
+    )
+
+
+def _wider(axis: Axis, below: BoolArray, above: BoolArray) -> Axis:
+    """Add half the nodes again at either end."""
+    more = (axis.length // 2 + 3) // 4 * 4
+    start = np.where(below, axis.start - more, axis.start)
+    return Axis(
+        axis.step_class,
+        start,
+        axis.length + more * (below.astype(np.int64) + above),
+        axis.largest_step,
+    )
+
+
+def _axis(windows: Windows, which: int, largest: float) -> Axis:
+    """Put windows on the global ladder, lengths rounded up so that few differ."""
+    rung = np.ceil(np.log(windows.step[which] / largest) / np.log(LADDER) - 1e-9)
+    step_class = np.maximum(rung, 0).astype(np.int64)
+    step = largest * LADDER**step_class
+    first = np.floor(windows.lower[which] / step).astype(np.int64)
+    length = np.ceil(windows.upper[which] / step).astype(np.int64) - first + 1
+    rounded = _rounded_up(length)
+    return Axis(step_class, first - (rounded - length) // 2, rounded, largest)
+
+
+def _rounded_up(length: IntArray) -> IntArray:
+    """Round up to a multiple of 4, of 8 above 32, of 16 above 64, ..., and to at least 12."""
+    unit = 4 * 2.0 ** np.maximum(0, np.ceil(np.log2(length / 32.0)))
+    return np.maximum(12, np.ceil(length / unit) * unit).astype(np.int64)
+
+
+def fill(
+    family: CountFamily, s: CountStatistics, region: Region, rows: Axis, columns: Axis
+) -> Lattice:
+    """Evaluate the likelihood on given nodes."""
+    offset = np.concatenate([[0], np.cumsum(rows.length * columns.length)])
+    values, peak = np.empty(offset[-1]), np.empty(s.n_neurons)
+    for n_rows, n_columns, neurons in _same_shape(rows, columns, s):
+        at_rows = rows.nodes(neurons, n_rows)[:, np.newaxis, :]
+        at_columns = columns.nodes(neurons, n_columns)[np.newaxis]
+        theta, delta = (at_columns, at_rows) if region.rate.is_point else (at_rows, at_columns)
+        block = family.log_likelihood(theta, delta, s.of_neurons(neurons))
+        population = _central(region, theta, delta)
+        flat = block.reshape(n_rows * n_columns, len(neurons))
+        best = np.argmax((block + population).reshape(flat.shape), axis=0)
+        peak[neurons] = flat[best, np.arange(len(neurons))]
+        where = offset[neurons][:, np.newaxis] + np.arange(n_rows * n_columns)
+        relative = flat - peak[neurons]
+        if region.shared is None:
+            relative = np.exp(np.minimum(relative, _MOST_LOG))
+        values[where] = relative.T
+    return Lattice(rows, columns, values, offset, peak)
+
+
+def _central(region: Region, theta: FloatArray, delta: FloatArray) -> FloatArray:
+    """Log density of the population under the central corner; broadcasts to the lattice."""
+    corner = take(region.corners, 0)
+    total = np.zeros((1, 1, 1))
+    if not region.rate.is_point:
+        total = total + region.rate.log_density(theta, corner)
+    if region.dispersion is not None and not region.dispersion.is_point:
+        total = total + region.dispersion.log_density(delta, corner)
+    return total
+
+
+def _same_shape(
+    rows: Axis, columns: Axis, s: CountStatistics
+) -> Iterator[tuple[int, int, IntArray]]:
+    """Yield neurons with lattices of one shape, few enough to evaluate at once."""
+    lengths = np.stack([rows.length, columns.length])
+    shapes, group = np.unique(lengths, axis=1, return_inverse=True)
+    for which, (n_rows, n_columns) in enumerate(shapes.T.tolist()):
+        neurons = np.flatnonzero(group == which)
+        per_neuron = n_rows * n_columns * s.cells_per_neuron(neurons)
+        part = np.cumsum(per_neuron) // _VALUES_AT_ONCE
+        for each in np.split(neurons, np.flatnonzero(np.diff(part)) + 1):
+            yield n_rows, n_columns, each.astype(np.int64)
+
+
+def find_windows(family: CountFamily, s: CountStatistics, region: Region) -> Windows:
+    """Find where each neuron's likelihood × population is not negligible, by zooming in.
+
+    For every δ of a coarse grid the scan closes in on the θ that matter: at fixed δ the integrand
+    has one peak in θ, and a scan that is too coarse sees too low a peak and so keeps too wide a
+    window. What the δ are worth is judged by those peaks only then, since a likelihood that is
+    sharp in θ at one δ would else lose to a blunt one at another.
+    """
+    parts = [_zoomed(family, s.of_neurons(part), region) for part in _scan_parts(s)]
+    return Windows(*(np.concatenate(each, axis=1) for each in zip(*parts, strict=True)))
+
+
+def _scan_parts(s: CountStatistics) -> list[IntArray]:
+    """Split neurons into runs that can be scanned at once."""
+    every = np.arange(s.n_neurons)
+    size = np.cumsum(s.cells_per_neuron(every) * _SCAN_ROWS * _SCAN_COLUMNS) // _VALUES_AT_ONCE
+    return np.split(every, np.flatnonzero(np.diff(size)) + 1)
+
+
+def _zoomed(
+    family: CountFamily, s: CountStatistics, region: Region
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return lower and upper ends and steps, shape (2, n)."""
+    delta_lower, delta_upper = _delta_support(s, region)
+    theta_lower, theta_upper = _theta_support(s, region)
+    before = delta_upper - delta_lower
+    for _ in range(_ZOOMS):
+        scan = _Scan(family, s, region, delta_lower, delta_upper, theta_lower, theta_upper)
+        theta_lower, theta_upper = scan.theta_window()
+        if region.dispersion is None or region.dispersion.is_point:
+            break
+        delta_lower, delta_upper = scan.delta_window()
+        width = delta_upper - delta_lower
+        if np.all(width > _SHRUNK * before):
+            break
+        before = width
+    lower = np.stack([theta_lower, delta_lower])
+    upper = np.stack([theta_upper, delta_upper])
+    step = scan.steps() * region.step_factor
+    for axis, level in enumerate((region.rate, region.dispersion)):
+        if level is not None and level.is_point:
+            lower[axis] -= _MARGIN * step[axis]
+            upper[axis] += _MARGIN * step[axis]
+    return lower, upper, step
+
+
+def _delta_support(s: CountStatistics, region: Region) -> tuple[FloatArray, FloatArray]:
+    """Everything any corner's population allows; shape (n,)."""
+    lower = upper = 0.0
+    if region.dispersion is not None:
+        ends = region.dispersion.support(region.corners)
+        lower, upper = float(ends[0].min()), float(ends[1].max())
+    return np.full(s.n_neurons, lower), np.full(s.n_neurons, upper)
+
+
+def _theta_support(s: CountStatistics, region: Region) -> tuple[FloatArray, FloatArray]:
+    """Everything any corner's population allows, and the neuron's own rate; shape (n,)."""
+    ends = region.rate.support(region.corners)
+    lower, upper = float(ends[0].min()), float(ends[1].max())
+    own = np.log((s.spikes + 0.5) / s.exposure)
+    if region.rate.is_point:
+        return np.full_like(own, lower), np.full_like(own, upper)
+    return np.minimum(lower, own - 1.0), np.maximum(upper, own + 1.0)
+
+
+class _Scan:
+    """Likelihood × population on a grid of δ and, for each δ, a grid of the θ that matter."""
+
+    def __init__(
+        self,
+        family: CountFamily,
+        s: CountStatistics,
+        region: Region,
+        delta_lower: FloatArray,
+        delta_upper: FloatArray,
+        theta_lower: FloatArray,
+        theta_upper: FloatArray,
+    ) -> None:
+        self.family, self.s, self.region = family, s, region
+        columns = 1 if region.dispersion is None else _SCAN_COLUMNS
+        self.delta = np.asarray(np.linspace(delta_lower, delta_upper, columns))
+        shape = self.delta.shape
+        self.lower = np.broadcast_to(theta_lower, shape).copy()
+        self.upper = np.broadcast_to(theta_upper, shape).copy()
+        self._evaluate()
+        if region.rate.is_point:
+            return
+        for _ in range(_ZOOMS):
+            before = self.upper - self.lower
+            self._narrow()
+            self._evaluate()
+            if np.all(self.upper - self.lower > _SHRUNK * before):
+                break
+
+    def _evaluate(self) -> None:
+        """Evaluate the grid, and mark what matters under any corner."""
+        self.theta = np.asarray(np.linspace(self.lower, self.upper, _SCAN_ROWS))
+        likelihood = self.family.log_likelihood(self.theta, self.delta, self.s)
+        self.in_column = np.zeros(likelihood.shape, dtype=np.bool_)
+        self.inside = np.zeros(likelihood.shape, dtype=np.bool_)
+        for which, corner in enumerate(self._corners()):
+            values = likelihood + self._population(corner)
+            top = values.max(axis=0)
+            self.in_column |= values > top - self.region.negligible
+            self.inside |= values > top.max(axis=0) - self.region.negligible
+            if which == 0:
+                self.values = values - top.max(axis=0)
+                if not self.region.rate.is_point:
+                    self._mark_rates(values)
+
+    def _mark_rates(self, values: FloatArray) -> None:
+        """Mark also what matters to the mean and the variance of the rate e^θ."""
+        for power in (1, 2):
+            tilted = values + power * self.theta
+            self.in_column |= tilted > tilted.max(axis=0) - _NEGLIGIBLE_RATE
+            self.inside |= tilted > tilted.max(axis=(0, 1)) - _NEGLIGIBLE_RATE
+
+    def _corners(self) -> Iterator[Hyperparameters]:
+        for which in range(self.region.n_corners):
+            yield take(self.region.corners, which)
+
+    def _population(self, corner: Hyperparameters) -> FloatArray:
+        """Log density of the population on the grid, none narrower than the grid's gaps."""
+        total = np.zeros(1)
+        rate, dispersion = self.region.rate, self.region.dispersion
+        if not rate.is_point:
+            wide = rate.widened(corner, self.theta[1] - self.theta[0])
+            total = total + rate.log_density(self.theta, wide)
+        if dispersion is not None and not dispersion.is_point:
+            wide = dispersion.widened(corner, self.delta[1] - self.delta[0])
+            total = total + dispersion.log_density(self.delta, wide)
+        return total
+
+    def _narrow(self) -> None:
+        self.lower, self.upper = _ends(self.in_column, self.theta)
+
+    def theta_window(self) -> tuple[FloatArray, FloatArray]:
+        """Ends over the columns that matter; shape (n,)."""
+        lower, upper = _ends(self.inside, self.theta)
+        matters = self.inside.any(axis=0)
+        return (
+            np.where(matters, lower, np.inf).min(axis=0),
+            np.where(matters, upper, -np.inf).max(axis=0),
+        )
+
+    def delta_window(self) -> tuple[FloatArray, FloatArray]:
+        """Ends of the columns that matter; shape (n,)."""
+        return _ends(self.inside.any(axis=0), self.delta)
+
+    def steps(self) -> FloatArray:
+        """Steps in θ and δ; shape (2, n)."""
+        conditional = np.exp(self.values - self.values.max(axis=0))
+        total = conditional.sum(axis=0)
+        conditional /= total
+        top = self.values.max(axis=0)
+        mass = np.exp(top) * total * (self.upper - self.lower)
+        mass /= mass.sum(axis=0)
+        theta = np.sum(conditional * self.theta, axis=0)
+        information = self.family.information(theta, self.delta, self.s)
+        matters = top > -_STEP_MATTERS
+        sharpest = np.where(matters, information, 0.0).max(axis=0)
+        spread = np.sum(mass * np.sum(conditional * self.theta**2, axis=0), axis=0)
+        sd_theta = np.sqrt(np.maximum(spread - np.sum(mass * theta, axis=0) ** 2, 0.0))
+        mean_delta = np.sum(mass * self.delta, axis=0)
+        sd_delta = np.sqrt(np.sum(mass * (self.delta - mean_delta) ** 2, axis=0))
+        own = np.zeros_like(sd_delta)
+        if self.region.dispersion is not None and not self.region.dispersion.is_point:
+            width = float(np.max(self.region.dispersion.width(self.region.corners)))
+            own = 1 / np.maximum(sd_delta, 1e-9) ** 2 - 1 / width**2
+        steps = STEP_PER_SD / np.sqrt(np.maximum(np.stack([sharpest, own]), 1e-9))
+        for axis, (level, sd, cap) in enumerate(
+            (
+                (self.region.rate, sd_theta, LARGEST_STEP_THETA),
+                (self.region.dispersion, sd_delta, LARGEST_STEP_DELTA),
+            )
+        ):
+            if level is not None and level.is_point:
+                steps[axis] = SHARED_STEP * cap
+                continue
+            resolved = np.maximum(self.region.least_width[axis] / NARROW, BLUR * sd)
+            steps[axis] = np.minimum(np.minimum(steps[axis], resolved), cap)
+        return steps
+
+
+def _ends(inside: BoolArray, grid: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """First and last point of `grid` that is inside, along the first axis, one gap further out."""
+    gap = grid[1] - grid[0]
+    first = np.argmax(inside, axis=0)[np.newaxis]
+    last = len(grid) - 1 - np.argmax(inside[::-1], axis=0)[np.newaxis]
+    lower = np.take_along_axis(grid, first, axis=0)[0] - gap
+    upper = np.take_along_axis(grid, last, axis=0)[0] + gap
+    return lower, upper

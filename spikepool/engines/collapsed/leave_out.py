@@ -1,0 +1,300 @@
+"""Predictive densities of what is left out: one trial, or one neuron, at a time.
+
+With a neuron's own parameters integrated out, for trial t of neuron i
+
+    1 / p(y_t | y_−t) = E_{φ|y} [1 / p(y_t | y_i,−t, φ)],   p(y_t | y_i,−t, φ) = p_i(φ) / p_i,−t(φ).
+
+The most surprising trials get lattices of their own for p_i,−t, with the trial removed, the ratio
+for every φ, Pareto smoothing, and a new hyperposterior where its k̂ asks for one. For the others
+the expectation of 1/p(y_t | θ, δ) under the neuron's marginal posterior is the same number.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.data.tally import Tally
+from spikepool.engines.collapsed.lattice import Lattice, Region
+from spikepool.engines.collapsed.levels import Hyperparameters
+from spikepool.engines.collapsed.marginal_likelihood import tabulate
+from spikepool.engines.collapsed.shared import by_neuron
+from spikepool.models.families import CountFamily
+from spikepool.posterior.quadrature import LeaveOut
+
+MOST_EXAMINED = 400
+"""Trials that get lattices of their own: the least expected ones."""
+MOST_PARETO_K = 0.5
+LEAST_VARIATION = 1e-3
+"""Variance over φ of a log density below which the hyperparameters cannot matter."""
+_VALUES_AT_ONCE = 2_000_000
+_SPARSE = 24
+_MOST_EDGE = 1e-3
+
+
+@dataclass(frozen=True)
+class TrialDensities:
+    """ln p(y_t | y_−t) of every cell of a tally by the neurons' marginal posteriors.
+
+    Attributes
+    ----------
+    log_density : ndarray, shape (cells,)
+    doubtful : ndarray of bool, shape (cells,)
+        Whether the sum leaned on the edge of the lattice.
+    """
+
+    log_density: FloatArray
+    doubtful: np.ndarray
+
+
+class TrialCollector:
+    """Averages 1/p(y_t | θ, δ) over the marginal posteriors of one run of neurons after another.
+
+    Parameters
+    ----------
+    family : CountFamily
+    tally : Tally
+    region : Region
+    shared : float or None
+        Posterior mean of the θ or δ that all neurons share, which stands for its posterior here.
+    """
+
+    def __init__(
+        self, family: CountFamily, tally: Tally, region: Region, shared: float | None
+    ) -> None:
+        self._family, self._tally, self._region, self._shared = family, tally, region, shared
+        cells = len(tally.count)
+        self.trials = TrialDensities(np.empty(cells), np.zeros(cells, dtype=np.bool_))
+
+    def add(self, lattice: Lattice, neurons: slice, mass: FloatArray) -> None:
+        """Take the posterior mass of a run of neurons; may be called on any thread."""
+        ends = np.searchsorted(self._tally.neuron, [neurons.start, neurons.stop])
+        begin = int(ends[0])
+        of_cell = self._tally.neuron[ends[0] : ends[1]] - neurons.start
+        shapes = np.stack([lattice.rows.length, lattice.columns.length])[:, of_cell]
+        for rows, columns in np.unique(shapes, axis=1).T.tolist():
+            cells = np.flatnonzero((shapes[0] == rows) & (shapes[1] == columns))
+            width = 1 if self._shared is not None else columns
+            pieces = max(1, len(cells) * rows * width // _VALUES_AT_ONCE)
+            for part in np.array_split(cells, pieces):
+                who, of = np.unique(of_cell[part], return_inverse=True)
+                theta, delta, posterior = self._nodes(lattice, who, rows, columns, mass)
+                self._average(begin + part, theta, delta, posterior, of)
+
+    def _nodes(
+        self, lattice: Lattice, who: IntArray, rows: int, columns: int, mass: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Nodes of θ and δ, and the posterior mass there; shapes (rows, columns, n) or 1."""
+        at_rows = lattice.rows.nodes(who, rows)[:, np.newaxis, :]
+        if self._shared is not None:
+            posterior = mass[who, :rows].T[:, np.newaxis, :]
+            at_columns = np.full((1, 1, len(who)), self._shared)
+            by_row = every_second(rows)
+            at_rows, posterior = at_rows[by_row], posterior[by_row]
+            if self._region.rate.is_point:
+                return at_columns, at_rows, posterior
+            return at_rows, at_columns, posterior
+        where = lattice.offset[who][:, np.newaxis] + np.arange(rows * columns)
+        posterior = np.moveaxis(mass[where].reshape(-1, rows, columns), 0, -1)
+        at_columns = lattice.columns.nodes(who, columns)[np.newaxis]
+        by_row, by_column = every_second(rows), every_second(columns)
+        return at_rows[by_row], at_columns[:, by_column], posterior[by_row, by_column]
+
+    def _average(
+        self,
+        cells: IntArray,
+        theta: FloatArray,
+        delta: FloatArray,
+        posterior: FloatArray,
+        of: IntArray,
+    ) -> None:
+        single = self._family.statistics(_single_trials(self._tally, cells))
+        log_p = self._family.log_likelihood(theta[..., of], delta[..., of], single)
+        with np.errstate(divide="ignore"):
+            terms = np.log(posterior)[..., of] - log_p
+        top = terms.max(axis=(0, 1))
+        parts = np.exp(terms - top)
+        total = parts.sum(axis=(0, 1))
+        share = posterior.sum(axis=(0, 1))[of]
+        self.trials.log_density[cells] = np.log(share / total) - top
+        edges = [parts[0].sum(axis=0), parts[-1].sum(axis=0)]
+        if parts.shape[1] > 1:
+            edges += [parts[:, 0].sum(axis=0), parts[:, -1].sum(axis=0)]
+        self.trials.doubtful[cells] = ~(np.max(edges, axis=0) <= _MOST_EDGE * total)
+
+
+def every_second(size: int) -> slice:
+    """Take every second node of a long axis: averages over φ are smoother than what they average."""
+    return slice(None, None, 2 if size >= _SPARSE else 1)
+
+
+def _single_trials(tally: Tally, cells: IntArray) -> Tally:
+    """Return a tally whose neurons are the given cells, with one trial each."""
+    every = np.arange(len(cells))
+    return replace(
+        tally,
+        neurons=tuple(map(str, every)),
+        neuron=every,
+        condition=np.zeros_like(every),
+        exposure=tally.exposure[cells],
+        count=tally.count[cells],
+        weight=np.ones_like(every),
+        group=np.zeros_like(every),
+    )
+
+
+def without_trials(tally: Tally, cells: IntArray) -> Tally:
+    """Return a tally with, for each given cell, its neuron less one trial of that cell.
+
+    Every such neuron must have another trial.
+    """
+    first = np.searchsorted(tally.neuron, tally.neuron[cells])
+    last = np.searchsorted(tally.neuron, tally.neuron[cells], side="right")
+    size = last - first
+    begin = np.cumsum(size) - size
+    neuron = np.repeat(np.arange(len(cells)), size)
+    source = np.arange(size.sum()) - begin[neuron] + first[neuron]
+    weight = tally.weight[source] - (source == cells[neuron])
+    kept = weight > 0
+    source, neuron = source[kept], neuron[kept]
+    return replace(
+        tally,
+        neurons=tuple(map(str, range(len(cells)))),
+        neuron=neuron,
+        condition=tally.condition[source],
+        exposure=tally.exposure[source],
+        count=tally.count[source],
+        weight=weight[kept],
+        group=np.zeros(len(cells), dtype=np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class _Smoothed:
+    """Predictive densities from importance ratios, and the k̂ of each; shape (n,)."""
+
+    log_density: FloatArray
+    pareto_k: FloatArray
+
+
+def smooth_ratios(log_densities: FloatArray, weights: FloatArray) -> _Smoothed:
+    """ln of 1/E[1/p] over weighted draws, by Pareto smoothed importance sampling.
+
+    Parameters
+    ----------
+    log_densities : ndarray, shape (n, D)
+        ln p(left out | rest, φ).
+    weights : ndarray, shape (D,)
+        Of the draws; sum to 1.
+    """
+    from arviz_stats.base import array_stats
+
+    mean = (log_densities * weights).sum(axis=1, keepdims=True)
+    variation = ((log_densities - mean) ** 2 * weights).sum(axis=1)
+    log_weights = np.log(weights)
+    result = -special.logsumexp(log_weights - log_densities, axis=1)
+    pareto_k = np.full(len(result), np.nan)
+    for i in np.flatnonzero(variation > LEAST_VARIATION):
+        smoothed, pareto_k[i] = array_stats.psislw(log_densities[i] - log_weights)
+        smoothed = smoothed - special.logsumexp(smoothed)
+        result[i] = special.logsumexp(smoothed + log_densities[i])
+    return _Smoothed(result, pareto_k)
+
+
+def leave_out(
+    family: CountFamily,
+    tally: Tally,
+    region: Region,
+    marginal: FloatArray,
+    phi: Hyperparameters,
+    weights: FloatArray,
+    trials: TrialDensities,
+    cores: int,
+) -> LeaveOut:
+    """Leave-one-trial-out and leave-one-neuron-out log predictive densities.
+
+    Parameters
+    ----------
+    family : CountFamily
+    tally : Tally
+    region : Region
+    marginal : ndarray, shape (N, D)
+        ln p_i(φ).
+    phi : dict of str to ndarray, shape (D,)
+    weights : ndarray, shape (D,)
+    trials : TrialDensities
+    cores : int
+
+    Returns
+    -------
+    LeaveOut
+    """
+    neurons = smooth_ratios(marginal, weights)
+    trial = trials.log_density.copy()
+    alone = tally.n_trials[tally.neuron] == 1
+    trial[alone] = neurons.log_density[tally.neuron[alone]]
+    pareto_k = [neurons.pareto_k[tally.neuron[alone]]]
+    for cells in _examined(trials, alone):
+        reduced = without_trials(tally, cells)
+        integrals = tabulate(family, family.statistics(reduced), region, cores)
+        rest = integrals.by_neuron(phi, len(weights))
+        smoothed = smooth_ratios(marginal[tally.neuron[cells]] - rest, weights)
+        trial[cells] = smoothed.log_density
+        pareto_k.append(smoothed.pareto_k)
+    return LeaveOut(
+        trial=trial,
+        trial_by_neuron=tally.per_neuron(trial * tally.weight),
+        neuron=neurons.log_density,
+        trial_pareto_k=_largest(np.concatenate(pareto_k)),
+        neuron_pareto_k=_largest(neurons.pareto_k),
+    )
+
+
+def leave_out_shared(
+    family: CountFamily, tally: Tally, merged: Tally, phi: Hyperparameters, weights: FloatArray
+) -> LeaveOut:
+    """Leave-one-out densities where all neurons share their parameters.
+
+    Parameters
+    ----------
+    family : CountFamily
+    tally, merged : Tally
+        As read, and as that of a single neuron.
+    phi : dict of str to ndarray, shape (D,)
+    weights : ndarray, shape (D,)
+    """
+    draws = len(weights)
+    every = np.arange(len(merged.count))
+    single = by_neuron(family, family.statistics(_single_trials(merged, every)), phi, draws)
+    trials = smooth_ratios(single, weights)
+    place = {
+        cell: i
+        for i, cell in enumerate(zip(merged.exposure.tolist(), merged.count.tolist(), strict=True))
+    }
+    cells = zip(tally.exposure.tolist(), tally.count.tolist(), strict=True)
+    trial = trials.log_density[[place[cell] for cell in cells]]
+    neurons = smooth_ratios(by_neuron(family, family.statistics(tally), phi, draws), weights)
+    return LeaveOut(
+        trial=trial,
+        trial_by_neuron=tally.per_neuron(trial * tally.weight),
+        neuron=neurons.log_density,
+        trial_pareto_k=_largest(trials.pareto_k),
+        neuron_pareto_k=_largest(neurons.pareto_k),
+    )
+
+
+def _examined(trials: TrialDensities, alone: np.ndarray) -> Iterator[IntArray]:
+    """Yield the cells that get lattices of their own, few at a time."""
+    least = np.where(alone, np.inf, trials.log_density)
+    order = np.argsort(np.where(trials.doubtful, -np.inf, least), kind="stable")
+    count = max(MOST_EXAMINED, int(np.sum(trials.doubtful & ~alone)))
+    chosen = np.sort(order[: min(count, int(np.sum(~alone)))])
+    for begin in range(0, len(chosen), 1024):
+        yield chosen[begin : begin + 1024]
+
+
+def _largest(values: FloatArray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.max()) if known.size else float("nan")

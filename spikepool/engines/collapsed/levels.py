@@ -1,0 +1,207 @@
+"""Level 2 of a model as the quadrature sees it: where a neuron's θ or δ comes from, given φ."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, override
+
+import numpy as np
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.models.populations import RatePopulation, StudentTPopulation
+
+type Hyperparameters = Mapping[str, FloatArray]
+"""Values of every hyperparameter by name; arrays of one shape."""
+
+NEGLIGIBLE = 21.0
+"""Log density below its maximum at which a tail is cut."""
+_STEP = 0.6
+_STANDARD = np.arange(-10, 11) * _STEP
+_HEAVY = np.arange(-28, 29) * 0.15
+
+
+class Level(ABC):
+    """Where one parameter of each neuron comes from.
+
+    Attributes
+    ----------
+    is_point : bool
+        Whether all neurons share one value, so that nothing is integrated.
+    """
+
+    is_point = False
+
+    @abstractmethod
+    def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
+        """Log density of the parameter at `x`; shapes of `x` and of φ broadcast."""
+
+    @abstractmethod
+    def width(self, phi: Hyperparameters) -> FloatArray:
+        """Sd of the parameter; 0 for a point; the shape of φ."""
+
+    @abstractmethod
+    def widened(self, phi: Hyperparameters, least: FloatArray | float) -> Hyperparameters:
+        """Return φ with every width below `least` raised to it, about the same centre."""
+
+    @abstractmethod
+    def support(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        """Return the ends beyond which the density is negligible; the shape of φ."""
+
+    @abstractmethod
+    def nodes(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        """Return nodes and log weights that integrate smooth functions over the density.
+
+        Parameters
+        ----------
+        phi : dict of str to ndarray, shape (D,)
+
+        Returns
+        -------
+        nodes, log_weights : ndarray, shape (D, Q)
+        """
+
+
+@dataclass(frozen=True)
+class PooledLevel(Level):
+    """A population whose hyperparameters are estimated: partial pooling.
+
+    Attributes
+    ----------
+    population : RatePopulation
+    names : tuple of (str, str)
+        The population's name of each hyperparameter, and its name in φ.
+    """
+
+    population: RatePopulation
+    names: tuple[tuple[str, str], ...]
+
+    def _of(self, phi: Hyperparameters) -> dict[str, FloatArray]:
+        return {own: phi[name] for own, name in self.names}
+
+    @override
+    def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
+        return self.population.log_density(x, **self._of(phi))
+
+    @override
+    def width(self, phi: Hyperparameters) -> FloatArray:
+        return self.population.sd(**self._of(phi))
+
+    @override
+    def widened(self, phi: Hyperparameters, least: FloatArray | float) -> Hyperparameters:
+        of = self.population.widened(least, **self._of(phi))
+        return {**phi, **{name: of[own] for own, name in self.names}}
+
+    @override
+    def support(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        return self.population.support(NEGLIGIBLE, **self._of(phi))
+
+    @override
+    def nodes(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        of = {own: values[:, np.newaxis] for own, values in self._of(phi).items()}
+        scale = self.population.sd(**of)
+        heavy = isinstance(self.population, StudentTPopulation)
+        z, gaps = (np.sinh(_HEAVY), 0.15 * np.cosh(_HEAVY)) if heavy else (_STANDARD, _STEP)
+        x = self.population.centre(**of) + scale * z
+        return x, self.population.log_density(x, **of) + np.log(scale * gaps)
+
+
+@dataclass(frozen=True)
+class SharedLevel(Level):
+    """One value for all neurons: complete pooling.
+
+    Attributes
+    ----------
+    name : str
+        The hyperparameter that is the value: ``mu`` or ``delta``.
+    """
+
+    name: str
+    is_point = True
+
+    @override
+    def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
+        raise TypeError("a point has no density")
+
+    @override
+    def width(self, phi: Hyperparameters) -> FloatArray:
+        return np.zeros_like(phi[self.name])
+
+    @override
+    def widened(self, phi: Hyperparameters, least: FloatArray | float) -> Hyperparameters:
+        return phi
+
+    @override
+    def support(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        return phi[self.name], phi[self.name]
+
+    @override
+    def nodes(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        raise TypeError("a point is not integrated over")
+
+
+@dataclass(frozen=True)
+class FixedLevel(Level):
+    """A fixed prior of each neuron's own parameter: no pooling.
+
+    Attributes
+    ----------
+    density : callable
+        Log density at an array of values, by PyMC.
+    lower, upper : float
+        Ends beyond which it is negligible.
+    sd : float
+    """
+
+    density: Callable[[FloatArray], FloatArray]
+    lower: float
+    upper: float
+    sd: float
+
+    @override
+    def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
+        return self.density(x)
+
+    @override
+    def width(self, phi: Hyperparameters) -> FloatArray:
+        return np.full(_shape(phi), self.sd)
+
+    @override
+    def widened(self, phi: Hyperparameters, least: FloatArray | float) -> Hyperparameters:
+        return phi
+
+    @override
+    def support(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        shape = _shape(phi)
+        return np.full(shape, self.lower), np.full(shape, self.upper)
+
+    @override
+    def nodes(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        raise TypeError("a fixed prior is never too narrow for the lattice")
+
+
+def fixed_level(density: Callable[[FloatArray], FloatArray], centre: float) -> FixedLevel:
+    """Find where a fixed density is not negligible, and its sd.
+
+    Parameters
+    ----------
+    density : callable
+    centre : float
+        A value that the density allows.
+    """
+    grid = centre + np.linspace(-80.0, 80.0, 8001)
+    values = density(grid)
+    inside = np.flatnonzero(values > values.max() - NEGLIGIBLE)
+    mass = np.exp(values - values.max())
+    mass /= mass.sum()
+    mean = float(np.sum(mass * grid))
+    sd = float(np.sqrt(np.sum(mass * (grid - mean) ** 2)))
+    return FixedLevel(density, float(grid[inside[0]]), float(grid[inside[-1]]), sd)
+
+
+def _shape(phi: Hyperparameters) -> tuple[int, ...]:
+    return next((np.shape(values) for values in phi.values()), (1,))
+
+
+def take(phi: Hyperparameters, draws: Any) -> dict[str, FloatArray]:
+    """Return some of the values of every hyperparameter."""
+    return {name: values[draws] for name, values in phi.items()}

@@ -1,0 +1,161 @@
+"""The collapsed model: hyperparameters with their priors, and one term for all the neurons."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.engines.collapsed.levels import (
+    Level,
+    PooledLevel,
+    SharedLevel,
+    fixed_level,
+)
+from spikepool.models.families import FAMILIES
+from spikepool.models.graph import hyperparameter_names, place_hyperparameters
+from spikepool.models.populations import POPULATIONS
+from spikepool.models.priors import Prior, Priors
+from spikepool.models.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class HyperpriorFunctions:
+    """The priors of a model as functions of its unconstrained coordinates, many points at once.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the hyperparameters, as `hyperparameter_names` has them.
+    size : int
+        Number of coordinates.
+    start : ndarray, shape (size,)
+        A point that the priors allow.
+    coordinates : dict of str to callable
+        For every variable of the model, in the order of the coordinates: from its value to its
+        coordinate.
+    """
+
+    names: tuple[str, ...]
+    size: int
+    start: FloatArray
+    coordinates: dict[str, Callable[[float], float]]
+    _function: Any
+
+    def at(self, points: FloatArray) -> tuple[FloatArray, dict[str, FloatArray]]:
+        """Log prior density, of the coordinates, and the hyperparameters.
+
+        Parameters
+        ----------
+        points : ndarray, shape (D, size)
+
+        Returns
+        -------
+        log_prior : ndarray, shape (D,)
+        phi : dict of str to ndarray, shape (D,)
+        """
+        if self.size == 0:
+            return np.zeros(len(points)), {}
+        log_prior, *values = self._function(points)
+        return np.asarray(log_prior), {
+            name: np.broadcast_to(value, (len(points),)).astype(np.float64)
+            for name, value in zip(self.names, values, strict=True)
+        }
+
+
+def compile_hyperpriors(spec: ModelSpec, priors: Priors) -> HyperpriorFunctions:
+    """Turn the priors of the PyMC model into functions; nothing is compiled to machine code."""
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pytensor.graph.replace import vectorize_graph
+
+    names = hyperparameter_names(spec)
+    if not names:
+        return HyperpriorFunctions((), 0, np.zeros(0), {}, None)
+    with pm.Model() as model:
+        placed = place_hyperparameters(spec, priors)
+    points = pt.matrix("points", dtype="float64")
+    columns = {value: points[:, i] for i, value in enumerate(model.value_vars)}
+    values = model.replace_rvs_by_values([placed[name] for name in names])
+    outputs = vectorize_graph([model.varlogp, *values], columns)
+    start = model.initial_point()
+    return HyperpriorFunctions(
+        names=names,
+        size=len(model.value_vars),
+        start=np.array([float(start[value.name]) for value in model.value_vars]),
+        coordinates={rv.name: _transform(model, rv) for rv in model.free_RVs},
+        _function=interpreted([points], outputs),
+    )
+
+
+def levels_of(spec: ModelSpec, priors: Priors) -> tuple[Level, Level | None]:
+    """Where each neuron's θ and δ come from; None for the δ of a family without dispersion."""
+    return _rate_level(spec, priors), _dispersion_level(spec, priors)
+
+
+def _rate_level(spec: ModelSpec, priors: Priors) -> Level:
+    match spec.pooling:
+        case "none":
+            return fixed_level(prior_log_density(priors.theta, of_logarithm=False), _mean(priors))
+        case "complete":
+            return SharedLevel("mu")
+        case "partial":
+            population = POPULATIONS[spec.population]
+            return PooledLevel(population, tuple((n, n) for n in population.hyperparameters))
+
+
+def _mean(priors: Priors) -> float:
+    return float(priors.theta.mean)
+
+
+def _dispersion_level(spec: ModelSpec, priors: Priors) -> Level | None:
+    match spec.dispersion_pooling:
+        case None:
+            return None
+        case "none":
+            prior = priors.of(FAMILIES[spec.family].dispersion_name)
+            return fixed_level(prior_log_density(prior, of_logarithm=True), 0.0)
+        case "complete":
+            return SharedLevel("delta")
+        case "partial":
+            names = (("mu", "mu_delta"), ("tau", "tau_delta"))
+            return PooledLevel(POPULATIONS["normal"], names)
+
+
+def prior_log_density(prior: Prior, *, of_logarithm: bool) -> Callable[[FloatArray], FloatArray]:
+    """Return PyMC's log density of a prior, or of the logarithm of what has that prior."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    x = pt.vector("x", dtype="float64")
+    value = pt.exp(x) if of_logarithm else x
+    log_density = pm.logp(prior.distribution(), value) + (x if of_logarithm else 0.0)
+    function, alone = interpreted([x], log_density), Lock()
+
+    def evaluate(at: FloatArray) -> FloatArray:
+        with alone:  # PyTensor's functions keep their inputs between calls
+            return np.asarray(function(np.ravel(at))).reshape(np.shape(at))
+
+    return evaluate
+
+
+def interpreted(inputs: list[Any], outputs: Any) -> Any:
+    """Compile a small graph without machine code: in milliseconds, and slower to run."""
+    import pytensor
+    from pytensor.compile.mode import Mode
+
+    return pytensor.function(inputs, outputs, mode=Mode(linker="py", optimizer="fast_compile"))
+
+
+def _transform(model: Any, rv: Any) -> Any:
+    """Return the function from a variable's value to its unconstrained coordinate."""
+    import pytensor.tensor as pt
+
+    transform = model.rvs_to_transforms[rv]
+    if transform is None:
+        return float
+    value = pt.scalar(dtype="float64")
+    function = interpreted([value], transform.forward(value, *rv.owner.inputs))
+    return lambda x: float(function(x))

@@ -1,0 +1,245 @@
+"""From counts to the posterior of the hyperparameters: where to look, then the search itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.data.tally import Tally
+from spikepool.engines.collapsed.hyperposterior import (
+    Laplace,
+    WeightedSample,
+    find_mode,
+    sample_adaptively,
+)
+from spikepool.engines.collapsed.lattice import Region
+from spikepool.engines.collapsed.levels import Level
+from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
+from spikepool.engines.collapsed.model import HyperpriorFunctions
+from spikepool.engines.collapsed.shared import SharedLikelihood
+from spikepool.models.families import CountFamily
+from spikepool.models.statistics import CountStatistics
+from spikepool.progress import Progress
+
+type _Likelihood = MarginalLikelihood | SharedLikelihood
+
+_TYPICAL_DISPERSION = 0.4
+STEPS = 6
+"""Steps of a fit that progress counts."""
+SCOUTS = 128
+"""Neurons that find the rough place of the mode."""
+_REACH = 6.0
+_MOST_REACH = 2.5
+_BATCH = 512
+_MOST_TRIES = 6
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A model of counts with the neurons' own parameters integrated out.
+
+    Attributes
+    ----------
+    family : CountFamily
+    statistics : CountStatistics
+    rate, dispersion : Level
+        `dispersion` is None where the family has none.
+    hyperpriors : HyperpriorFunctions
+    """
+
+    family: CountFamily
+    statistics: CountStatistics
+    rate: Level
+    dispersion: Level | None
+    hyperpriors: HyperpriorFunctions
+
+
+@dataclass(frozen=True)
+class Found:
+    """The hyperposterior, and the lattices that it was found with.
+
+    Attributes
+    ----------
+    sample : WeightedSample
+    phi : dict of str to ndarray, shape (D,)
+        The hyperparameters of every point of the sample.
+    marginal : MarginalLikelihood
+    region : Region
+    outside : float
+        Weight of the points outside the box that the lattices were made for.
+    """
+
+    sample: WeightedSample
+    phi: dict[str, FloatArray]
+    marginal: MarginalLikelihood
+    region: Region
+    outside: float
+
+
+@dataclass(frozen=True)
+class _Box:
+    """Ranges of the unconstrained coordinates."""
+
+    centre: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+    def contains(self, points: FloatArray) -> np.ndarray:
+        """Whether each point is inside; shape (D,)."""
+        return np.asarray(((points >= self.lower) & (points <= self.upper)).all(axis=1))
+
+    def corners(self) -> FloatArray:
+        """Return the centre, then every corner (half of them where there are many)."""
+        size = len(self.centre)
+        signs = np.array(list(product((0, 1), repeat=min(size, 3))), dtype=np.int64)
+        if size > 3:
+            signs = np.column_stack([signs, signs.sum(axis=1) % 2])
+        ends = np.stack([self.lower, self.upper])
+        return np.vstack([self.centre, ends[signs, np.arange(size)]])
+
+
+def first_guess(hyperpriors: HyperpriorFunctions, tally: Tally) -> FloatArray:
+    """Guess the unconstrained hyperparameters from the table; shape (P,)."""
+    log_rate = np.log((tally.spike_count + 0.5) / tally.total_exposure)
+    mean, sd = float(log_rate.mean()), float(np.clip(log_rate.std(), 0.1, 5.0))
+    shape = 1 / sd**2
+    guesses = {"mu": mean, "tau": sd, "a": shape, "b": shape / float(np.exp(mean))}
+    guess = hyperpriors.start.copy()
+    for place, (name, coordinate) in enumerate(hyperpriors.coordinates.items()):
+        value = coordinate(guesses.get(name, _TYPICAL_DISPERSION))
+        if np.isfinite(value):
+            guess[place] = value
+    return guess
+
+
+def find_hyperposterior(
+    problem: Problem,
+    start: FloatArray,
+    cores: int,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> Found:
+    """Find the posterior of the hyperparameters.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : ndarray, shape (P,)
+        First guess, unconstrained.
+    cores : int
+    rng : Generator
+    progress : Progress
+
+    Returns
+    -------
+    Found
+    """
+    if problem.hyperpriors.size == 0:
+        return _without_hyperparameters(problem, cores)
+    laplace = _scout(problem, start, cores)
+    unseen = max(problem.statistics.n_neurons / SCOUTS - 1, 0.0)
+    box = _box_around(laplace, _REACH + 2.5 * np.sqrt(unseen))
+    for _ in range(_MOST_TRIES):
+        region = _region(problem, box, laplace)
+        progress.advance(1, STEPS, "likelihoods of the neurons")
+        marginal = tabulate(problem.family, problem.statistics, region, cores)
+        progress.advance(2, STEPS, "posterior of the hyperparameters")
+        target = _Target(problem.hyperpriors, marginal)
+        better = find_mode(target.log_density, laplace.mode, laplace.sd)
+        if not box.contains(better.mode[np.newaxis])[0]:
+            laplace, box = better, _box_around(better, _REACH)
+            continue
+        laplace = better
+        sample = sample_adaptively(target.log_density, laplace, rng, batch=_BATCH)
+        inside = box.contains(sample.points)
+        outside = float(sample.weights[~inside].sum())
+        found = Found(sample, problem.hyperpriors.at(sample.points)[1], marginal, region, outside)
+        if outside < 1e-3:
+            return found
+        box = _box_of(sample, laplace)
+    return found
+
+
+def _without_hyperparameters(problem: Problem, cores: int) -> Found:
+    """Tabulate the neurons of a model in which nothing is pooled."""
+    region = Region(problem.rate, problem.dispersion, {}, (1.0, 1.0))
+    marginal = tabulate(problem.family, problem.statistics, region, cores)
+    nothing = np.zeros((1, 0))
+    log_evidence = float(marginal.total({}, 1)[0])
+    sample = WeightedSample(nothing, np.zeros(1), np.ones(1), float("nan"), log_evidence)
+    return Found(sample, {}, marginal, region, 0.0)
+
+
+def find_shared_hyperposterior(
+    hyperpriors: HyperpriorFunctions,
+    likelihood: SharedLikelihood,
+    start: FloatArray,
+    rng: np.random.Generator,
+) -> tuple[WeightedSample, dict[str, FloatArray]]:
+    """Find the posterior of the parameters that all neurons share."""
+    target = _Target(hyperpriors, likelihood)
+    laplace = find_mode(target.log_density, start, np.full(len(start), 0.2))
+    sample = sample_adaptively(target.log_density, laplace, rng, batch=_BATCH)
+    return sample, hyperpriors.at(sample.points)[1]
+
+
+class _Target:
+    """The log posterior density of the unconstrained coordinates, many points at once."""
+
+    def __init__(
+        self, hyperpriors: HyperpriorFunctions, marginal: _Likelihood, scale: float = 1.0
+    ) -> None:
+        self._hyperpriors, self._marginal, self._scale = hyperpriors, marginal, scale
+
+    def log_density(self, points: FloatArray) -> FloatArray:
+        """Return log densities of points, shape (D, P); NaN where the lattices do not reach."""
+        log_prior, phi = self._hyperpriors.at(points)
+        return np.asarray(log_prior + self._scale * self._marginal.total(phi, len(points)))
+
+
+def _scout(problem: Problem, start: FloatArray, cores: int) -> Laplace:
+    """Find the mode roughly, with some of the neurons standing for all."""
+    total = problem.statistics.n_neurons
+    chosen: IntArray = np.unique(np.linspace(0, total - 1, min(total, SCOUTS)).astype(np.int64))
+    statistics = problem.statistics.of_neurons(chosen)
+    laplace = Laplace(start, np.diag(np.full(len(start), 0.3**2)))
+    reach = 0.8
+    for _ in range(_MOST_TRIES):
+        box = _Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
+        region = _region(problem, box, laplace)
+        marginal = tabulate(problem.family, statistics, region, cores)
+        target = _Target(problem.hyperpriors, marginal, total / len(chosen))
+        laplace = find_mode(target.log_density, laplace.mode, np.full(len(start), 0.2))
+        if np.all(np.abs(laplace.mode - box.centre) < 0.8 * reach):
+            break
+    return laplace
+
+
+def _box_around(laplace: Laplace, reach_in_sd: float) -> _Box:
+    reach = np.minimum(reach_in_sd * laplace.sd, np.maximum(_MOST_REACH, 3 * laplace.sd))
+    return _Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
+
+
+def _box_of(sample: WeightedSample, laplace: Laplace) -> _Box:
+    """Return the box of all points that carry weight, with a margin."""
+    points = sample.points[sample.weights > 1e-7]
+    lower, upper = points.min(axis=0), points.max(axis=0)
+    margin = 0.1 * (upper - lower)
+    return _Box(laplace.mode, lower - margin, upper + margin)
+
+
+def _region(problem: Problem, box: _Box, laplace: Laplace) -> Region:
+    _, corners = problem.hyperpriors.at(box.corners())
+    _, low = problem.hyperpriors.at(np.stack([laplace.mode, laplace.mode - 2 * laplace.sd]))
+    return Region(
+        problem.rate,
+        problem.dispersion,
+        corners,
+        (_least_width(problem.rate, low), _least_width(problem.dispersion, low)),
+    )
+
+
+def _least_width(level: Level | None, phi: Mapping[str, FloatArray]) -> float:
+    return 1.0 if level is None else float(np.min(level.width(phi)))

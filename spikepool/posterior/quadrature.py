@@ -1,0 +1,144 @@
+"""What the collapsed engine knows beyond draws: marginals, certificate, left-out densities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.posterior.results import DispersionEstimates, Summary
+
+
+MOST_QUADRATURE_ERROR = 1e-5
+"""Limit of the error of a neuron's ln p_i(φ)."""
+MOST_PARETO_K = 0.7
+"""Limit of k̂ (Vehtari et al. 2024)."""
+LEAST_ESS = 400.0
+"""Limit of the effective sample size of the hyperparameters."""
+MOST_OUTSIDE = 1e-2
+"""Limit of the posterior mass beyond the lattices' region."""
+
+
+@dataclass(frozen=True)
+class HyperparameterSample:
+    """The posterior of the hyperparameters as a weighted sample.
+
+    Attributes
+    ----------
+    values : dict of str to ndarray, shape (D,)
+        By name; empty without any pooling.
+    weights : ndarray, shape (D,)
+        Sum to 1.
+    pareto_k : float
+        Shape of the tail of the importance ratios; NaN where nothing was sampled by importance.
+    """
+
+    values: dict[str, FloatArray]
+    weights: FloatArray
+    pareto_k: float
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size 1/Σw²."""
+        return float(1 / np.sum(self.weights**2))
+
+
+@dataclass(frozen=True)
+class NeuronMarginals:
+    """Marginal posteriors of the neurons, with no Monte Carlo error but that of φ.
+
+    Attributes
+    ----------
+    rate, log_rate : Summary
+    dispersion : DispersionEstimates or None
+    realised_weight : ndarray, shape (N,)
+        E_φ[1 − Var(θ_i | y, φ)/Var(θ_i | φ)].
+    rate_variance : ndarray of float32, shape (S, N)
+        Var(θ_i | y, φ) for the φ of every joint draw.
+    log_rate_mcse, log_dispersion_mcse : ndarray, shape (N,)
+        Standard errors of the means of θ and δ from the finite sample of φ.
+    """
+
+    rate: Summary
+    log_rate: Summary
+    dispersion: DispersionEstimates | None
+    realised_weight: FloatArray
+    rate_variance: NDArray[np.float32]
+    log_rate_mcse: FloatArray
+    log_dispersion_mcse: FloatArray
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far the quadrature and the sample of φ can be trusted.
+
+    Attributes
+    ----------
+    refinement_error : ndarray, shape (N,)
+        Change of ln p_i(φ) on a finer and wider lattice, the largest over a few φ; NaN where a
+        neuron was not among those checked.
+    direct_error : ndarray, shape (N,)
+        The same against the direct kernel.
+    pareto_k : float
+    ess : float
+    outside : float
+        Posterior mass of φ beyond the region that the lattices were made for.
+    problems : tuple of str
+        Checks that failed, in words; empty when the results can be used.
+    """
+
+    refinement_error: FloatArray
+    direct_error: FloatArray
+    pareto_k: float
+    ess: float
+    outside: float
+    problems: tuple[str, ...]
+
+    @property
+    def sample_passed(self) -> bool:
+        """Whether the sample of φ can be used; true where there are no hyperparameters."""
+        if np.isnan(self.pareto_k):
+            return True
+        enough = self.pareto_k <= MOST_PARETO_K and self.ess >= LEAST_ESS
+        return bool(enough and self.outside <= MOST_OUTSIDE)
+
+    @property
+    def worst_error(self) -> float:
+        """Largest error of a neuron's integral; NaN where nothing is integrated."""
+        errors = np.concatenate([self.refinement_error, self.direct_error])
+        known = errors[~np.isnan(errors)]
+        return float(known.max()) if known.size else float("nan")
+
+
+@dataclass(frozen=True)
+class LeaveOut:
+    """Log predictive densities of what was left out of the fit.
+
+    Attributes
+    ----------
+    trial : ndarray, shape (cells,)
+        ln p(y_t | all other trials), for every cell of the tally.
+    trial_by_neuron : ndarray, shape (N,)
+        Sum over the neuron's trials.
+    neuron : ndarray, shape (N,)
+        ln p(y_i | all other neurons).
+    trial_pareto_k : float
+        Largest over the trials examined; NaN where the hyperparameters cannot matter.
+    neuron_pareto_k : float
+    """
+
+    trial: FloatArray
+    trial_by_neuron: FloatArray
+    neuron: FloatArray
+    trial_pareto_k: float
+    neuron_pareto_k: float
+
+
+@dataclass(frozen=True)
+class Quadrature:
+    """Everything that the collapsed engine adds to draws."""
+
+    hyperparameters: HyperparameterSample
+    marginals: NeuronMarginals
+    certificate: Certificate
+    leave_out: LeaveOut | None
