@@ -45,6 +45,8 @@ _USUAL_ROWS = 64
 _SIMILAR = 1.25
 _CLIMBS = 60
 _CLIMBED = 0.02
+_ROUNDING = 1e-12
+_FAR = 1e6
 _REACHES = np.sqrt(2 * DEPTH) * 1.2 ** np.arange(-4.0, 48.0)
 _SCAN = np.linspace(-8.0, 8.0, 25)
 _THETA_LIMITS = (-300.0, 400.0)
@@ -362,34 +364,38 @@ def _climb(log_density: LogDensity, start: FloatArray, scale: FloatArray) -> _Pe
     radius, step = scale, np.zeros_like(start)
     climbing = np.ones(start.shape, dtype=np.bool_)
     for _ in range(_CLIMBS):
-        reach = 0.2 * np.minimum(top.sd, radius)
+        reach = 0.2 * np.clip(top.sd, 0.05 * radius, radius)
         place = top.place + step
         low, value, high = log_density(np.stack([place - reach, place, place + reach]))
-        better = climbing & (value >= top.height - 1e-12 * np.abs(top.height))
-        newton, sd = _newton(
-            (high - low) / (2 * reach), (2 * value - high - low) / reach**2, radius
-        )
+        better = climbing & (value >= top.height - _ROUNDING * np.abs(top.height))
+        newton, sd = _newton(low, value, high, reach, np.maximum(top.sd, radius))
         top = _Peaks(
             np.where(better, place, top.place),
             np.where(better, value, top.height),
             np.where(better, sd, top.sd),
         )
-        step = np.where(better, np.clip(newton, -radius, radius), step / 4)
-        radius = np.where(better, np.where(np.abs(newton) > radius, 2 * radius, radius), abs(step))
-        climbing &= np.abs(step) > _CLIMBED * top.sd
+        # a step downhill is taken back, and the slope measured anew at closer quarters
+        longest = np.where(better, radius, np.abs(step) / 4)
+        step = np.where(better, np.clip(newton, -radius, radius), 0.0)
+        radius = np.where(better & (np.abs(newton) > radius), 2 * radius, longest)
+        climbing &= ~better | (np.abs(step) > _CLIMBED * top.sd)
         if not climbing.any():
             break
     return top
 
 
 def _newton(
-    slope: FloatArray, curvature: FloatArray, radius: FloatArray
+    low: FloatArray, value: FloatArray, high: FloatArray, reach: FloatArray, scale: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the step to the top of a parabola, and its sd; twice the radius where it has none."""
-    concave = np.isfinite(slope) & (curvature * radius**2 > 1e-6) & np.isfinite(curvature)
-    sd = np.where(concave, 1 / np.sqrt(np.where(concave, curvature, 1.0)), 2 * radius)
-    uphill = np.sign(np.where(np.isnan(slope), 0.0, slope)) * 2 * radius
-    return np.where(concave, np.where(concave, slope, 0.0) * sd**2, uphill), sd
+    """Return the step to the top of a parabola through three points, and its sd.
+
+    Where the parabola has no top, or rounding hides it: far uphill, and twice the scale.
+    """
+    slope = np.where(np.isfinite(high - low), (high - low) / (2 * reach), 0.0)
+    change = 2 * value - high - low
+    concave = np.isfinite(change) & (change > _ROUNDING * (1 + np.abs(value)))
+    sd = np.where(concave, reach / np.sqrt(np.where(concave, change, 1.0)), 2 * scale)
+    return np.where(concave, slope * sd**2, np.sign(slope) * _FAR), sd
 
 
 def _rule(log_density: LogDensity, peaks: _Peaks, largest_step: float, most: int) -> _Rule:
@@ -425,7 +431,7 @@ def _walk(
     log_density: LogDensity, start: FloatArray, sd: FloatArray, target: FloatArray
 ) -> FloatArray:
     """Walk away from a peak, sd by sd, until the log density is below its target."""
-    place = start + _REACHES[0] * sd
+    place: FloatArray = start + _REACHES[0] * sd
     for reach in _REACHES[1:]:
         above = log_density(place) > target
         if not above.any():
