@@ -159,7 +159,7 @@ class TestErrors:
             ("engine", "seed", -1),
             ("engine", "seed", 2**64),
             ("engine", "cores", True),
-            ("model", "family", "normal"),
+            ("model", "family", "gaussian"),
             ("model", "allow_unidentified", "yes"),
             ("input", "tables", "counts.csv"),
             ("report", "interval", 95),
