@@ -3,21 +3,23 @@
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from spikepool.config import EngineOptions, RunConfig
+from spikepool.config import RunConfig
 from spikepool.config_file import config_text
 from spikepool.data.estimates import Estimates
 from spikepool.data.read_estimates import read_estimates
 from spikepool.data.spike_counts import Notice
 from spikepool.diagnostics.normal_checks import check_normal
+from spikepool.diagnostics.normal_cross_check import compare_normal_engines
 from spikepool.engines.normal import NormalRequest, integrate_normal, sample_normal
 from spikepool.models.normal_plan import NormalPlan, plan_normal_models
 from spikepool.models.spec import ModelSpec
 from spikepool.pipeline import RunOutcome
+from spikepool.posterior.normal_results import NormalPosterior
 from spikepool.progress import Progress
 from spikepool.report.normal_manifest import make_normal_manifest
 from spikepool.report.normal_pictures import render_normal_pictures
@@ -130,29 +132,40 @@ def _fitted(
     progress.stage(f"fitting {spec.label}")
     engine = plan.config.engine.engine
     if engine != "nuts":
-        fit = _checked(spec, plan, plan.config.engine, progress, by_nuts=False)
+        fit = _integrated(spec, plan)
         if engine != "auto" or not fit.problems:
-            return fit
+            return _cross_checked(fit, plan, progress)
         text = f"{spec.label} was sampled with nuts instead: {'; '.join(fit.problems)}"
         notices.append(Notice("engine-changed", text))
-    return _checked(spec, plan, plan.config.engine, progress, by_nuts=True)
-
-
-def _checked(
-    spec: ModelSpec,
-    plan: NormalRunPlan,
-    options: EngineOptions,
-    progress: Progress,
-    *,
-    by_nuts: bool,
-) -> NormalFit:
-    report, priors = plan.config.report, plan.models.priors
-    request = NormalRequest(report.interval, joint=report.posterior == "full")
-    if by_nuts:
-        posterior = sample_normal(spec, plan.estimates, priors, options, request, progress)
-    else:
-        posterior = integrate_normal(spec, plan.estimates, priors, options, request)
+    joint = plan.config.report.posterior == "full"
+    posterior = _sampled(spec, plan, progress, joint=joint)
     return NormalFit(posterior, check_normal(posterior, plan.estimates.neurons))
+
+
+def _integrated(spec: ModelSpec, plan: NormalRunPlan) -> NormalFit:
+    report, estimates = plan.config.report, plan.estimates
+    request = NormalRequest(report.interval, joint=report.posterior == "full")
+    posterior = integrate_normal(spec, estimates, plan.models.priors, plan.config.engine, request)
+    return NormalFit(posterior, check_normal(posterior, estimates.neurons))
+
+
+def _sampled(
+    spec: ModelSpec, plan: NormalRunPlan, progress: Progress, *, joint: bool
+) -> NormalPosterior:
+    request = NormalRequest(plan.config.report.interval, joint)
+    options, priors = plan.config.engine, plan.models.priors
+    return sample_normal(spec, plan.estimates, priors, options, request, progress)
+
+
+def _cross_checked(fit: NormalFit, plan: NormalRunPlan, progress: Progress) -> NormalFit:
+    """Fit the same model by NUTS, where that was asked for, and compare."""
+    if not plan.config.engine.cross_check:
+        return fit
+    progress.stage(f"sampling {fit.spec.label} to check it")
+    sampled = _sampled(fit.spec, plan, progress, joint=True)
+    neurons, interval = plan.estimates.neurons, plan.config.report.interval
+    check = compare_normal_engines(fit.posterior, sampled, neurons, interval)
+    return replace(fit, cross_check=check)
 
 
 def _contents(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from spikepool.data.estimates import Estimates
 from spikepool.data.spike_counts import Notice
+from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.normal_checks import NormalCheck, normal_problems
 from spikepool.models.normal_priors import NormalPriors
 from spikepool.models.spec import ModelSpec
@@ -12,10 +13,19 @@ from spikepool.posterior.normal_results import NormalPosterior
 
 @dataclass(frozen=True)
 class NormalFit:
-    """One model's posterior, and the checks of its computation."""
+    """One model's posterior, and the checks of its computation.
+
+    Attributes
+    ----------
+    posterior : NormalPosterior
+    checks : tuple of NormalCheck
+    cross_check : CrossCheck or None
+        Against the other engine, where that was asked for.
+    """
 
     posterior: NormalPosterior
     checks: tuple[NormalCheck, ...]
+    cross_check: CrossCheck | None = None
 
     @property
     def spec(self) -> ModelSpec:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from spikepool import __version__
 from spikepool.config import RunConfig
 from spikepool.data.estimates import Estimates
 from spikepool.data.wording import listed, plural, shown_path
+from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.results import PopulationParameter
 from spikepool.report.normal_results import NormalFit, NormalResults
@@ -95,8 +97,13 @@ def _model(fit: NormalFit, results: NormalResults) -> Json:
         "ess": _number(importance.ess) if importance else None,
         "pareto_k": _number(importance.pareto_k) if importance else None,
         "divergences": sampler.divergences if sampler else None,
+        "cross_check": _cross_check(fit.cross_check),
         "seconds": round(posterior.seconds, 3),
     }
+
+
+def _cross_check(check: CrossCheck | None) -> JsonValue:
+    return None if check is None else {**asdict(check), "agrees": check.agrees}
 
 
 def _interval(parameter: PopulationParameter) -> Json:
@@ -233,3 +240,11 @@ def normal_computation_lines(summary: Summary) -> Iterator[str]:
         if model["divergences"] is not None:
             told = plural(model["divergences"], "divergent transition")
         yield f"{model['label']}: {model['engine']}, {told}, {model['seconds']:.1f} s"
+        check = model["cross_check"]
+        if check is not None:
+            yield (
+                f"{model['label']}: {check['engine']} differs by at most "
+                f"{check['difference']:.3f} posterior sds (Monte Carlo error "
+                f"{check['standard_error']:.3f}; {check['quantity']} of {check['neuron']}), "
+                f"{check['beyond']:,} of {check['compared']:,} beyond the bound"
+            )
