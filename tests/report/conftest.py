@@ -1,4 +1,4 @@
-"""A small run built by hand: every number is made up, nothing is sampled."""
+"""Small runs of both engines built by hand: every number is made up, nothing is computed."""
 
 from dataclasses import replace
 
@@ -7,12 +7,15 @@ import pytest
 
 from spikepool.data.spike_counts import Labels, NeuronColumn, Notice, Source, SpikeCounts
 from spikepool.data.tally import tally_counts
+from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.convergence import Convergence
+from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
 from spikepool.posterior.mixing import ParameterDiagnostics
+from spikepool.posterior.quadrature import Certificate, LeaveOut
 from spikepool.posterior.results import (
     DispersionEstimates,
     NeuronEstimates,
@@ -114,6 +117,7 @@ def fitted(spec, tally):
         ),
         hyperparameters=hyperparameters,
         convergence=converged(spec, names),
+        seconds=3.75,
         draws=draws,
     )
 
@@ -129,7 +133,7 @@ def converged(spec, names):
     if spec.pooling != "complete":
         theta = np.full(N, 1.003), np.full(N, 700.0), np.full(N, 650.0)
         mixing.append(ParameterDiagnostics("theta", IDS, *theta))
-    return Convergence(spec, "nuts", tuple(mixing), sampler_statistics(), ())
+    return Convergence(spec, "nuts", tuple(mixing), sampler_statistics(), None, ())
 
 
 def overdispersion(tally):
@@ -158,9 +162,53 @@ def make_results(**changes):
         models=tuple(fitted(spec, tally) for spec in SPECS),
         primary=PARTIAL,
         predictive=PredictiveCheck(band, band),
+        scores=(),
         notices=counts.notices,
     )
     return replace(results, **changes)
+
+
+def integrated(model, **certificate):
+    """Turn a model's results into those of the collapsed engine."""
+    spec = model.spec
+    nothing = spec.pooling == "complete"
+    pooled = spec.pooling != "none"
+    passed = {
+        "refinement_error": np.array([1e-9, 2e-9, 3e-8, np.nan, 1e-9, 2e-9]),
+        "direct_error": np.array([2e-9, 1e-9, 1e-9, np.nan, 4e-7, 2e-9]),
+        "pareto_k": 0.25 if pooled else np.nan,
+        "ess": 1234.5 if pooled else 1.0,
+        "outside": 0.0,
+        "problems": (),
+    }
+    if nothing:
+        passed["refinement_error"] = passed["direct_error"] = np.full(N, np.nan)
+    certified = Certificate(**{**passed, **certificate})
+    scale = 1 + 0.1 * SPECS.index(spec)
+    trial_by_neuron = -scale * np.array([9.0, 2.0, 4.0, 8.5, 3.5, 11.0])
+    left_out = LeaveOut(
+        trial=np.zeros(0),  # no report shows it
+        trial_by_neuron=trial_by_neuron,
+        neuron=1.25 * trial_by_neuron - 0.5,
+        trial_pareto_k=0.3,
+        neuron_pareto_k=0.45,
+    )
+    return replace(
+        model,
+        engine="collapsed",
+        convergence=Convergence(spec, "collapsed", (), None, certified, certified.problems),
+        draws=replace(model.draws, engine="collapsed", parametrization=None, sampler=None),
+        leave_out=left_out,
+    )
+
+
+def make_collapsed(run, **certificate):
+    """Build the same run by the collapsed engine, the primary model checked by the other."""
+    check = CrossCheck("nuts", "theta", "upper", "NA", 0.0312, 0.0071, 2, 36)
+    models = tuple(integrated(model, **certificate) for model in run.models)
+    checked = (*models[:-1], replace(models[-1], cross_check=check))
+    scores = score_models([(model.spec, model.leave_out) for model in checked], run.primary)
+    return replace(run, models=checked, scores=scores)
 
 
 @pytest.fixture
@@ -173,3 +221,15 @@ def make_run():
 def run():
     """Return the small run."""
     return make_results()
+
+
+@pytest.fixture
+def collapsed_run(run):
+    """Return the small run by the collapsed engine."""
+    return make_collapsed(run)
+
+
+@pytest.fixture
+def make_collapsed_run(run):
+    """Build the small run by the collapsed engine, with fields of its certificates changed."""
+    return lambda **certificate: make_collapsed(run, **certificate)

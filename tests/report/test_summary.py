@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spikepool.config import RunConfig
+from spikepool.diagnostics.comparison import score_models
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.report.summary import summarise_run
 
@@ -30,8 +31,8 @@ def test_numbers_that_are_not_finite_are_none(run):
     first = run.models[0]
     stuck = replace(first, convergence=replace(first.convergence, parameters=(mixing,)))
     summary = summarise_run(replace(run, models=(stuck, *run.models[1:])), CONFIG, 1.0)
-    assert summary["models"][0]["worst_r_hat"] is None
-    assert summary["models"][0]["least_ess_tail"] is None
+    assert summary["models"][0]["sampler"]["worst_r_hat"] is None
+    assert summary["models"][0]["sampler"]["least_ess_tail"] is None
     json.dumps(summary, allow_nan=False)
 
 
@@ -56,8 +57,13 @@ def test_states_the_primary_model_and_every_headline(summary):
     assert partial["population"][0]["typical_rate"] == {"median": 1.4, "lower": 1.2, "upper": 1.8}
     assert partial["population"][0]["typical_gain_sd"]["median"] == 1.4
     assert partial["dispersion_source"] == {"data": 2, "mixed": 2, "prior": 2}
-    assert (partial["worst_r_hat"], partial["least_ess_bulk"]) == (1.003, 700.0)
-    assert (partial["least_ess_tail"], partial["sampling_seconds"]) == (650.0, 2.5)
+    assert partial["seconds"] == 3.75
+    assert partial["sampler"] == {
+        "divergences": 0, "least_bfmi": 0.8, "worst_r_hat": 1.003, "least_ess_bulk": 700.0,
+        "least_ess_tail": 650.0, "gradient_evaluations": 12_345, "compile_seconds": 1.25,
+        "sampling_seconds": 2.5,
+    }  # fmt: skip
+    assert (partial["certificate"], partial["elpd"], partial["cross_check"]) == (None, None, None)
     none = summary["models"][1]
     assert none["population"] == []
     assert summary["models"][0]["dispersion_source"] is None
@@ -91,3 +97,64 @@ def test_a_failed_check_is_the_status_and_a_problem(run):
     assert summary["status"] == "not_converged"
     assert summary["problems"] == ["Poisson partial: 3 divergences"]
     assert [model["converged"] for model in summary["models"]] == [False, True, True, True]
+
+
+class TestCollapsed:
+    """A run without chains."""
+
+    @pytest.fixture
+    def models(self, collapsed_run):
+        """Return the models of the summary."""
+        return summarise_run(collapsed_run, CONFIG, 1.0)["models"]
+
+    def test_certificate_stands_in_place_of_the_sampler(self, models):
+        """The worst error of any neuron, and the sample of the hyperparameters."""
+        assert [model["sampler"] for model in models] == [None] * 4
+        assert models[3]["certificate"] == {
+            "quadrature_error": 4e-7, "pareto_k": 0.25, "ess": 1234.5, "outside": 0.0,
+        }  # fmt: skip
+
+    def test_certificate_has_only_what_was_done(self, models):
+        """No importance sample without pooling, no quadrature where all neurons are one."""
+        assert models[1]["certificate"]["pareto_k"] is None
+        assert models[1]["certificate"]["quadrature_error"] == 4e-7
+        assert models[2]["certificate"]["quadrature_error"] is None
+        assert models[2]["certificate"]["pareto_k"] == 0.25
+
+    def test_scores_are_sums_over_neurons_and_their_differences(self, collapsed_run, models):
+        """Of trials and of neurons, with their errors; the primary is its own zero."""
+        ours, others = (collapsed_run.models[i].leave_out for i in (3, 0))
+        assert models[3]["elpd"]["trial"]["elpd"] == pytest.approx(ours.trial_by_neuron.sum())
+        assert models[3]["elpd"]["trial"]["difference"] == 0
+        assert models[3]["elpd"]["neuron"]["pareto_k"] == 0.45
+        gap = others.neuron - ours.neuron
+        assert models[0]["elpd"]["neuron"]["difference"] == pytest.approx(gap.sum())
+        error = np.sqrt(6) * gap.std(ddof=1)
+        assert models[0]["elpd"]["neuron"]["difference_se"] == pytest.approx(error)
+
+    def test_cross_check_is_told_where_there_was_one(self, models):
+        """The largest difference, where it is, and the verdict."""
+        assert [model["cross_check"] is None for model in models] == [True, True, True, False]
+        assert models[3]["cross_check"] == {
+            "engine": "nuts", "parameter": "theta", "quantity": "upper", "neuron": "NA",
+            "difference": 0.0312, "standard_error": 0.0071, "beyond": 2, "compared": 36,
+            "agrees": False,
+        }  # fmt: skip
+
+    def test_scores_without_the_primarys_have_no_difference(self, collapsed_run):
+        """The primary model was sampled by NUTS, the others were not; JSON has no NaN."""
+        models = (*collapsed_run.models[:-1], replace(collapsed_run.models[-1], leave_out=None))
+        scores = score_models([(m.spec, m.leave_out) for m in models], collapsed_run.primary)
+        found = summarise_run(replace(collapsed_run, models=models, scores=scores), CONFIG, 1.0)
+        assert found["models"][3]["elpd"] is None
+        assert found["models"][0]["elpd"]["trial"]["difference"] is None
+        assert found["models"][0]["elpd"]["trial"]["elpd"] < 0
+        json.dumps(found, allow_nan=False)
+
+    def test_failed_certificate_is_the_status_and_a_problem(self, make_collapsed_run):
+        """Of every model that failed."""
+        failed = make_collapsed_run(problems=("half of it lies elsewhere",))
+        found = summarise_run(failed, CONFIG, 1.0)
+        assert found["status"] == "not_converged"
+        assert found["problems"][0] == "Poisson partial: half of it lies elsewhere"
+        assert not any(model["converged"] for model in found["models"])

@@ -19,6 +19,12 @@ def summary(run):
     return json.loads(json.dumps(summarise_run(run, RunConfig(), 11.23456)))
 
 
+@pytest.fixture
+def collapsed(collapsed_run):
+    """Return the summary of the small run by the collapsed engine."""
+    return json.loads(json.dumps(summarise_run(collapsed_run, RunConfig(), 11.23456)))
+
+
 def test_whole_text(summary):
     """Six neurons of awkward names; control characters are escaped, columns line up."""
     assert summary_lines(summary, "results") == [
@@ -169,6 +175,68 @@ def test_every_notice_is_printed(run):
     assert lines.index("! 3 neurons say little") == lines.index("! 2 repeated rows left out") + 1
 
 
+class TestScores:
+    """The column Δelpd of a run by the collapsed engine."""
+
+    def test_column_stands_last(self, collapsed):
+        """Difference from the primary model and its error; the primary is 0."""
+        lines = summary_lines(collapsed, "results")
+        table = lines[lines.index("") + 1 :][:6]
+        assert table == [
+            (
+                "                                  typical rate          spread              "
+                "dispersion                  Δelpd"
+            ),
+            (
+                "Poisson partial                   1.4 [1.2, 1.8]        ×1.4 [1.2, 1.8]     "
+                "–                           11 ± 2.7"
+            ),
+            (
+                "NB2 none                          each neuron alone                         "
+                "                            7.6 ± 1.8"
+            ),
+            (
+                "NB2 complete                      1.4 [1.2, 1.8]        –                   "
+                "–                           3.8 ± 0.9"
+            ),
+            (
+                "NB2 partial *                     1.4 [1.2, 1.8]        ×1.4 [1.2, 1.8]     "
+                "gain sd 1.4 [1.2, 1.8]      0"
+            ),
+            (
+                "* primary: the model of the table neurons; Δelpd: predicted log density of "
+                "left-out trials, against it"
+            ),
+        ]
+
+    @pytest.mark.parametrize(
+        ("difference", "error", "shown"),
+        [
+            (-2400.4, 95.2, "−2,400 ± 95"),
+            (-0.04, 0.123, "−0.0 ± 0.1"),
+            (9.94, None, "9.9"),
+            (12.0, 9.0, "12 ± 9.0"),
+        ],
+    )
+    def test_has_the_digits_that_matter(self, collapsed, difference, error, shown):
+        """A minus sign and not a hyphen; a tenth below ten; no error of a single neuron."""
+        score = collapsed["models"][0]["elpd"]["trial"]
+        score |= {"difference": difference, "difference_se": error}
+        assert lines_of(collapsed, "Poisson partial")[0].endswith(f"  {shown}")
+
+    def test_model_without_a_score_has_an_empty_cell(self, collapsed):
+        """It was sampled by NUTS, and says nothing of left-out trials."""
+        collapsed["models"][1]["elpd"] = None
+        assert lines_of(collapsed, "NB2 none") == [
+            "NB2 none                          each neuron alone"
+        ]
+
+    def test_failed_model_is_marked_after_its_score(self, collapsed):
+        """At the end of its line."""
+        collapsed["models"][0]["converged"] = False
+        assert lines_of(collapsed, "Poisson partial")[0].endswith("± 2.7  ! not converged")
+
+
 class TestLog:
     """``run.log``."""
 
@@ -195,9 +263,24 @@ class TestLog:
     def test_says_what_is_undefined(self, summary):
         """A quantity that never varied."""
         for key in ("worst_r_hat", "least_ess_bulk", "least_ess_tail"):
-            summary["models"][0][key] = None
+            summary["models"][0]["sampler"][key] = None
         text = log_text(summary, datetime(2026, 3, 1, tzinfo=UTC))
         assert (
             "R\u0302 at most undefined, effective sample size at least undefined (bulk) and "
             "undefined (tail)"
         ) in text
+
+    def test_tells_what_the_collapsed_engine_certifies(self, collapsed):
+        """Only what was done: no quadrature where all are one, no sample without pooling."""
+        lines = log_text(collapsed, datetime(2026, 3, 1, tzinfo=UTC)).splitlines()
+        sample = "1,234 effective hyperparameter draws, Pareto k\u0302 0.25"
+        assert lines[-4:] == [
+            f"Poisson partial: collapsed in 3.8 s, quadrature error 4e-07, {sample}",
+            "NB2 none: collapsed in 3.8 s, quadrature error 4e-07",
+            f"NB2 complete: collapsed in 3.8 s, {sample}",
+            (
+                f"NB2 partial: collapsed in 3.8 s, quadrature error 4e-07, {sample}, nuts differs "
+                "by at most 0.031 posterior sd (Monte Carlo error 0.007; theta upper of NA), 2 of "
+                "36 beyond the bound"
+            ),
+        ]

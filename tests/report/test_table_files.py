@@ -24,7 +24,7 @@ def test_same_results_give_the_same_bytes(make_run):
         render_tables(make_tables(make_run()), ("parquet", "csv"), csv_safe=False) for _ in range(2)
     )
     assert one == two
-    assert len(one) == 10
+    assert len(one) == 12
 
 
 def test_parquet_gives_back_the_table(run):

@@ -178,3 +178,81 @@ def test_the_sampler_passes_without_divergences_and_with_energy(run, divergences
     assert row[0]["passed"] is passed
     assert row[0]["bfmi"] == (None if np.isnan(bfmi) else bfmi)
     assert (row[1]["neuron"], row[1]["divergences"]) == ("007", None)
+
+
+class TestCollapsed:
+    """Tables of a run without chains."""
+
+    @pytest.fixture
+    def of_collapsed(self, collapsed_run):
+        """Return every table."""
+        return make_tables(collapsed_run)
+
+    def test_comparison_has_every_model_twice(self, collapsed_run, of_collapsed):
+        """By trials left out, then by neurons; differences from the primary model."""
+        rows = of_collapsed["comparison"].to_pylist()
+        names = [(row["family"], row["pooling"], row["left_out"]) for row in rows]
+        specs = [(model.spec.family, model.spec.pooling) for model in collapsed_run.models]
+        assert names == [(*spec, kind) for kind in ("trial", "neuron") for spec in specs]
+        assert {row["engine"] for row in rows} == {"collapsed"}
+        assert [row["is_primary"] for row in rows] == 2 * [False, False, False, True]
+        for row, score in zip(rows, collapsed_run.scores, strict=True):
+            assert (row["elpd"], row["elpd_se"]) == (score.elpd, score.elpd_se)
+            assert row["elpd_difference"] == score.difference
+            assert row["elpd_difference_se"] == score.difference_se
+            assert row["pareto_k"] == score.pareto_k
+        assert rows[3]["elpd_difference"] == rows[7]["elpd_difference"] == 0
+
+    def test_runs_by_chains_have_no_comparison(self, tables):
+        """No row, and the same columns."""
+        assert tables["comparison"].num_rows == 0
+        assert set(column(tables["estimates"], "elpd_trials")) == {None}
+        assert set(column(tables["neurons"], "elpd_neuron")) == {None}
+
+    def test_neurons_have_their_own_scores(self, collapsed_run, of_collapsed):
+        """They sum to the model's."""
+        neurons, estimates = of_collapsed["neurons"], of_collapsed["estimates"]
+        for kind, score in (("trials", 3), ("neuron", 7)):
+            own = column(neurons, f"elpd_{kind}")
+            assert own == column(estimates, f"elpd_{kind}")[-6:]
+            assert sum(own) == pytest.approx(collapsed_run.scores[score].elpd)
+
+    def test_diagnostics_are_those_of_the_certificate(self, run, of_collapsed):
+        """A row for the hyperparameters, and one for each neuron that was checked."""
+        rows = of_collapsed["diagnostics"].to_pylist()
+        rows = [row for row in rows if (row["family"], row["pooling"]) == ("nb2", "partial")]
+        assert [row["parameter"] for row in rows] == ["hyperparameters"] + ["quadrature"] * 5
+        first, *others = rows
+        assert (first["ess_bulk"], first["pareto_k"], first["outside"]) == (1234.5, 0.25, 0.0)
+        assert first["neuron"] is None
+        assert [row["neuron"] for row in others] == [run.tally.neurons[i] for i in (0, 1, 2, 4, 5)]
+        assert others[3]["refinement_error"] == 1e-9
+        assert others[3]["direct_error"] == 4e-7
+        assert all(row["passed"] for row in rows)
+        for row in rows:
+            assert row["r_hat"] is row["ess_tail"] is row["bfmi"] is row["divergences"] is None
+
+    @pytest.mark.parametrize(
+        ("changes", "passed"),
+        [
+            ({"pareto_k": 0.7, "ess": 400.0, "outside": 1e-2}, True),
+            ({"pareto_k": 0.71}, False),
+            ({"ess": 399.9}, False),
+            ({"outside": 0.011}, False),
+            ({"pareto_k": np.nan, "ess": 1.0}, True),
+        ],
+    )
+    def test_the_sample_passes_within_every_limit(self, make_collapsed_run, changes, passed):
+        """k-hat at most 0.7, 400 effective draws, and next to nothing beyond the lattices."""
+        diagnostics = make_tables(make_collapsed_run(**changes))["diagnostics"]
+        assert column(diagnostics, "passed")[0] is passed
+
+    @pytest.mark.parametrize("kind", ["refinement_error", "direct_error"])
+    def test_a_neuron_passes_when_both_errors_are_small(self, make_collapsed_run, kind):
+        """At most 1e-5 each; an error that is not defined is no pass."""
+        errors = np.array([1e-5, 1.01e-5, np.nan, np.nan, 0.0, 1.0])
+        other = np.zeros(6)
+        names = ("refinement_error", "direct_error")
+        changes = {name: errors if name == kind else other for name in names}
+        rows = make_tables(make_collapsed_run(**changes))["diagnostics"].slice(1, 6)
+        assert column(rows, "passed") == [True, False, False, False, True, False]
