@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spikepool.diagnostics.convergence import LEAST_ESS_PER_CHAIN, check_convergence
+from spikepool.diagnostics import convergence
+from spikepool.diagnostics.convergence import LEAST_ESS_PER_CHAIN
 from spikepool.models.parametrization import Parametrization
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
+from spikepool.posterior.draws import Posterior, PosteriorDraws, SamplerStatistics
+from spikepool.posterior.quadrature import Certificate, Quadrature
 
 CHAINS, DRAWS = 4, 500
 NEURONS = ("007", "a b", "n3")
@@ -31,6 +33,12 @@ def good():
         parametrization=Parametrization(np.ones(3), np.ones(3)),
         sampler=SamplerStatistics(0, np.full(CHAINS, 0.9), 1, 0.0, 0.0),
     )
+
+
+def check_convergence(draws, certificate=None):
+    """Check draws, and the certificate of the collapsed engine where there is one."""
+    quadrature = certificate and Quadrature(None, None, certificate, None)
+    return convergence.check_convergence(Posterior(draws, quadrature))
 
 
 def changed(draws, name, neuron, change):
@@ -196,3 +204,29 @@ def test_a_single_chain_is_not_enough(good):
     assert check_convergence(alone).problems == (
         "R\u0302 compares chains, and there is one: raise --chains",
     )
+
+
+class TestCertificate:
+    """The collapsed engine has no chains, and judges itself."""
+
+    def certificate(self, *problems):
+        """Return a certificate with these problems."""
+        nothing = np.full(3, np.nan)
+        return Certificate(nothing, nothing, 0.2, 900.0, 0.0, problems)
+
+    def test_takes_the_place_of_the_chains(self, good):
+        """Draws that would fail as chains are not looked at."""
+        draws = replace(changed(good, "mu", None, all_stuck), engine="collapsed", sampler=None)
+        certificate = self.certificate()
+        found = check_convergence(draws, certificate)
+        assert found.passed
+        assert (found.parameters, found.sampler) == ((), None)
+        assert found.certificate is certificate
+        assert (found.spec, found.engine) == (SPEC, "collapsed")
+
+    def test_its_problems_are_the_models(self, good):
+        """In its words; more draws of a chain would not mend them."""
+        found = check_convergence(replace(good, sampler=None), self.certificate("one", "two"))
+        assert not found.passed
+        assert found.problems == ("one", "two")
+        assert not found.mixes_slowly

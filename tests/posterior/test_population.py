@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import Posterior
 from spikepool.posterior.population import reported_hyperparameters, summarise_population
+from spikepool.posterior.quadrature import HyperparameterSample, Quadrature
 
 RNG = np.random.default_rng(1)
 MU, TAU, MU_DELTA, TAU_DELTA = RNG.normal(size=(4, 400))
@@ -16,7 +19,8 @@ def summarise(make_draws):
 
     def make(*parts, **population):
         draws = make_draws(ModelSpec(*parts), np.zeros((400, 2)), None, population)
-        return {each.parameter: each for each in summarise_population(draws, 0.9)}
+        found = summarise_population(Posterior(draws), 0.9)
+        return {each.parameter: each for each in found}
 
     return make
 
@@ -72,8 +76,87 @@ def test_every_parameter_has_its_group_and_its_mixing(summarise):
     assert found["mu"].ess_bulk > 200
 
 
-def test_draws_keep_their_chains(make_draws):
-    """Shape (chains, draws), for the trace."""
+def test_draws_keep_their_chains():
+    """Whatever their shape: (chains, draws) for the trace, (draws,) of a weighted sample."""
     spec = ModelSpec("poisson", "complete", None)
-    reported = reported_hyperparameters(make_draws(spec, np.zeros((400, 2)), None, {"mu": MU}))
-    assert reported["mu"].shape == reported["typical_rate"].shape == (1, 400)
+    for mu in (MU, MU.reshape(4, 100)):
+        reported = reported_hyperparameters(spec, {"mu": mu})
+        assert reported["mu"].shape == reported["typical_rate"].shape == mu.shape
+
+
+class TestPopulationsInWords:
+    """exp E[θ] and exp sd[θ] of every population of log rates."""
+
+    def words(self, population, **hyperparameters):
+        """Return the typical rate and the spread."""
+        spec = ModelSpec("poisson", "partial", None, population)
+        arrays = {name: np.array(values) for name, values in hyperparameters.items()}
+        reported = reported_hyperparameters(spec, arrays)
+        assert list(reported) == [*hyperparameters, "typical_rate", "rate_spread_fold"]
+        return reported["typical_rate"], reported["rate_spread_fold"]
+
+    def test_gamma(self):
+        """Of the logarithm of a gamma variable, by SciPy."""
+        shapes, rates = [0.2, 1.0, 30.0], [0.1, 3.0, 2.0]
+        typical, spread = self.words("gamma", a=shapes, b=rates)
+        for i, (shape, rate) in enumerate(zip(shapes, rates, strict=True)):
+            log_rate = stats.loggamma(shape)
+            assert typical[i] == pytest.approx(np.exp(log_rate.mean()) / rate)
+            assert spread[i] == pytest.approx(np.exp(log_rate.std()))
+
+    def test_student_t(self):
+        """The sd of four degrees of freedom is √2 times the scale."""
+        typical, spread = self.words("student-t", mu=[1.0, -2.0], tau=[0.3, 2.0])
+        np.testing.assert_allclose(typical, np.exp([1.0, -2.0]))
+        np.testing.assert_allclose(np.log(spread), stats.t(4).std() * np.array([0.3, 2.0]))
+
+
+class TestWeightedSample:
+    """Hyperparameters of the collapsed engine."""
+
+    @pytest.fixture
+    def summarise_sample(self, make_draws):
+        """Return a function from a weighted sample to its summaries by name."""
+
+        def make(spec, weights, **values):
+            draws = make_draws(spec, np.zeros((3, 2)))  # of another size, and not looked at
+            sample = HyperparameterSample(values, weights, 0.1)
+            posterior = Posterior(draws, Quadrature(sample, None, None, None))
+            return {each.parameter: each for each in summarise_population(posterior, 0.9)}
+
+        return make
+
+    def test_equal_weights_are_plain_draws(self, summarise_sample):
+        """Mean, sd and, but for the convention of interpolation, quantiles."""
+        spec = ModelSpec("poisson", "partial", None)
+        found = summarise_sample(spec, np.full(400, 1 / 400), mu=MU, tau=np.abs(TAU))
+        assert list(found) == ["mu", "tau", "typical_rate", "rate_spread_fold"]
+        values = np.exp(MU)
+        assert found["typical_rate"].mean == pytest.approx(values.mean())
+        assert found["typical_rate"].sd == pytest.approx(values.std())
+        wanted = np.quantile(values, [0.05, 0.5, 0.95], method="hazen")
+        one = found["typical_rate"]
+        assert (one.lower, one.median, one.upper) == pytest.approx(tuple(wanted))
+
+    def test_weights_count(self, summarise_sample):
+        """Integer weights are repeated draws; NB1's shared dispersion is squared."""
+        copies = np.random.default_rng(2).integers(1, 6, size=400)
+        spec = ModelSpec("nb1", "complete", "complete")
+        roots = np.exp(MU_DELTA)
+        found = summarise_sample(spec, copies / copies.sum(), mu=MU, root_excess_fano=roots)
+        repeated = np.repeat(roots**2, copies)
+        assert list(found) == ["mu", "excess_fano", "typical_rate"]
+        assert found["excess_fano"].mean == pytest.approx(repeated.mean())
+        assert found["excess_fano"].sd == pytest.approx(repeated.std())
+
+    def test_diagnosed_by_its_effective_size(self, summarise_sample):
+        """(Σw)²/Σw²; R-hat has no meaning without chains."""
+        weights = np.array([0.5, 0.25, 0.25])
+        spec = ModelSpec("poisson", "complete", None)
+        found = summarise_sample(spec, weights, mu=np.array([0.0, 1.0, 2.0]))["mu"]
+        assert found.ess_bulk == found.ess_tail == pytest.approx(1 / 0.375)
+        assert np.isnan(found.r_hat)
+
+    def test_no_pooling_has_no_population(self, summarise_sample):
+        """Nothing to report."""
+        assert summarise_sample(ModelSpec("nb2", "none", "none"), np.ones(1)) == {}

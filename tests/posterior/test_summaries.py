@@ -7,6 +7,9 @@ from scipy import special, stats
 from spikepool.models.priors import RATE_SD, default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior import summaries
+from spikepool.posterior.draws import Posterior
+from spikepool.posterior.quadrature import NeuronMarginals, Quadrature
+from spikepool.posterior.results import Summary
 from spikepool.posterior.summaries import (
     SD_OF_LOG_HALF_NORMAL,
     SummaryOptions,
@@ -25,7 +28,7 @@ def estimate(make_draws, make_tally):
     def make(counts, spec, theta, delta=None, exposure=1.0, options=OPTIONS, **population):
         tally = make_tally(counts, exposure)
         draws = make_draws(spec, theta, delta, population)
-        return summarise_neurons(draws, tally, default_priors(tally), options)
+        return summarise_neurons(Posterior(draws), tally, default_priors(tally), options)
 
     return make
 
@@ -305,3 +308,49 @@ def test_every_number_is_finite_for_silent_neurons(estimate, family, pooling):
     for weight in (found.own_weight.mean, found.realised_weight):
         assert np.all((weight >= 0) & (weight <= 1))
     assert np.isfinite(found.mse_ratio).all()
+
+
+class TestMarginals:
+    """Where the collapsed engine has exact marginals, they are reported and not the draws."""
+
+    COUNTS = ([1, 0, 2], [4, 4])
+    THETA = np.log([[2.0, 8.0], [3.0, 7.0], [2.5, 9.0]])
+    TAU = np.array([0.3, 0.5, 0.4])
+    VARIANCE = np.array([[0.05, 0.02], [0.09, 0.03], [0.07, 0.01]], dtype=np.float32)
+
+    @pytest.fixture
+    def found(self, make_draws, make_tally):
+        """Return estimates of a Poisson model with marginals that are not those of its draws."""
+        tally = make_tally(self.COUNTS, 0.5)
+        population = {"mu": np.full(3, 1.0), "tau": self.TAU}
+        draws = make_draws(POISSON["partial"], self.THETA, None, population)
+        posterior = Posterior(draws, Quadrature(None, self.marginals(), None, None))
+        return summarise_neurons(posterior, tally, default_priors(tally), OPTIONS)
+
+    def marginals(self):
+        """Return made-up marginals."""
+        rate, log_rate = (Summary(*(k + np.arange(10.0).reshape(5, 2))) for k in (1, 100))
+        nothing = np.zeros(2)
+        return NeuronMarginals(
+            rate, log_rate, None, np.array([0.6, 0.8]), self.VARIANCE, nothing, nothing
+        )
+
+    def test_rates_are_theirs(self, found):
+        """All five numbers, of the rate and of its logarithm."""
+        marginals = self.marginals()
+        for name in ("mean", "median", "sd", "lower", "upper"):
+            for ours, theirs in (
+                (found.rate, marginals.rate),
+                (found.log_rate, marginals.log_rate),
+            ):
+                np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+        assert found.dispersion is None
+
+    def test_weights_are_averages_over_the_joint_draws(self, found):
+        """κ by its formula; the MSE ratio with Var(θ|y, φ) known; the realised weight as it is."""
+        information = np.exp(self.THETA) * np.array([3, 2]) * 0.5
+        odds = self.TAU[:, np.newaxis] ** 2 * information
+        np.testing.assert_allclose(found.own_weight.mean, (odds / (1 + odds)).mean(axis=0))
+        wanted = (self.VARIANCE * information).mean(axis=0)
+        np.testing.assert_allclose(found.mse_ratio, wanted, rtol=1e-6)
+        np.testing.assert_array_equal(found.realised_weight, [0.6, 0.8])
