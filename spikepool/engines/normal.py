@@ -179,7 +179,7 @@ def _compiled(spec: ModelSpec, x: Estimates, priors: NormalPriors) -> tuple[Any,
 
 def _batch(terms: int) -> int:
     """Points of an iteration: many where one costs little."""
-    return 16384 if terms <= 60 else 4096 if terms <= 300 else 2048
+    return 8192 if terms <= 60 else 4096 if terms <= 300 else 2048
 
 
 @dataclass(frozen=True)
@@ -261,11 +261,28 @@ def _averaged_part(
     spread = POPULATIONS[population].sd(mu=mu, tau=tau)[:, np.newaxis] ** 2
     return _Marginals(
         theta=Summary(mean, median, mixtures.sds(), lower, upper),
-        own_weight=_weighted_summary(own_weights(x, population, tau), weights, request),
+        own_weight=_own_weight(population, x, tau, weights, request),
         realised_weight=1 - _mean(variance / spread, weights),
         mse_ratio=_mean(variance, weights) / x.standard_error**2,
         mcse=np.sqrt(_mean(departure**2, weights**2)),
     )
+
+
+def _own_weight(
+    population: PopulationName,
+    x: Estimates,
+    tau: FloatArray,
+    weights: FloatArray,
+    request: NormalRequest,
+) -> Summary:
+    """Summarise κ, whose quantiles are those of τ: it grows with τ."""
+    kappa = own_weights(x, population, tau)
+    mean = _mean(kappa, weights)
+    of_tau = _weighted_summary(tau[:, np.newaxis], weights, request)
+    ends = np.concatenate([of_tau.lower, of_tau.median, of_tau.upper])
+    lower, median, upper = own_weights(x, population, ends)
+    sd = np.sqrt(_mean((kappa - mean) ** 2, weights))
+    return Summary(mean, median, sd, lower, upper)
 
 
 def _mixtures(given: Conditional, weights: FloatArray) -> NormalMixtures:

@@ -183,10 +183,13 @@ def condition(
     centre = mu[:, np.newaxis, np.newaxis]
     total = spread + noise
     kappa = spread / total
+    mean, variance = kappa * x + (1 - kappa) * centre, kappa * noise
+    if len(mixture.factors) == 1:
+        return Conditional(mean, variance, np.ones_like(mean))
     log_weight = -0.5 * ((x - centre) ** 2 / total + np.log(total))
     log_weight += mixture.log_weights[:, np.newaxis]
     weight = np.exp(log_weight - special.logsumexp(log_weight, axis=1, keepdims=True))
-    return Conditional(kappa * x + (1 - kappa) * centre, kappa * noise, weight)
+    return Conditional(mean, variance, weight)
 
 
 def own_weights(estimates: Estimates, population: PopulationName, tau: FloatArray) -> FloatArray:

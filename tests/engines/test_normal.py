@@ -257,7 +257,7 @@ def test_a_bounded_prior_of_the_mean():
 
 
 @pytest.mark.parametrize("spec", [NONE, COMPLETE, PARTIAL, STUDENT], ids=lambda s: s.name)
-@pytest.mark.parametrize("factor", [1e-6, 3.7, 1e40])
+@pytest.mark.parametrize("factor", [3.7e-6, 1e40])
 def test_another_unit_changes_only_the_unit(spec, factor):
     """Estimates and errors times c, plus a shift: results times c, plus the shift."""
     shift = -5.0 * factor
