@@ -60,7 +60,7 @@ POINTS = st.tuples(st.floats(-1e6, 1e6), st.floats(0.01, 100.0))
     st.randoms(use_true_random=False),
 )
 def test_order_of_points_does_not_matter(points, random):
-    """Distinct points may come in any order; quantiles rise with the mass and stay within the values."""
+    """Of distinct values; quantiles rise with the mass and stay within the values."""
     values, weights = np.array(points).T
     weights = normalised(weights)
     found = weighted_quantiles(values, weights, MASSES)
