@@ -36,15 +36,16 @@ LARGEST_STEP_DELTA = 0.28
 """Caps that the singularities of log1p(α m), at Im θ = π and Im δ = π/2, impose."""
 MOST_ERROR = 1e-7
 """Relative error, along one axis, above which a step is halved."""
-MOST_NODES = 1_000_000
+MOST_NODES = 2_000_000
 """Nodes (θ, δ) of one neuron."""
 _MOST_COLUMNS = 4_000
-_ROUNDS = 8
+_ROUNDS = 12
 _VALUES_AT_ONCE = 2_000_000
 _USUAL_ROWS = 64
 _SIMILAR = 1.25
 _CLIMBS = 60
 _CLIMBED = 0.02
+_INFORMATION_OF_TRIAL = 10.0
 _ROUNDING = 1e-12
 _FAR = 1e6
 _REACHES = np.sqrt(2 * DEPTH) * 1.2 ** np.arange(-4.0, 48.0)
@@ -231,7 +232,8 @@ class _Neurons:
 
     def start(self, level: Level) -> tuple[FloatArray, FloatArray]:
         """Return about the mode of a population, and its sd; shape (n,)."""
-        grid = np.linspace(*(self._spread(end) for end in level.support(self.phi)), 33)
+        lower, upper = level.support(self.phi)
+        grid = np.linspace(self._spread(lower), self._spread(upper), 33)
         highest = np.argmax(level.log_density(grid, self.phi), axis=0)
         mode = np.take_along_axis(grid, highest[np.newaxis], axis=0)[0]
         return mode, self._spread(level.width(self.phi))
@@ -294,9 +296,10 @@ def _integrate(neurons: _Neurons) -> DirectIntegral:
                 neurons.take(chosen), of.take(some), halvings[0, chosen]
             )
         coarse = error[:, todo] > MOST_ERROR
+        coarse[1] &= ~coarse[0]  # what is wrong along θ spoils the look of δ
         halvings[:, todo] += coarse
         exhausted[todo] = coarse.any(axis=0)
-        todo = todo[coarse.any(axis=0) & (nodes[todo] * 2 ** coarse.sum(axis=0) <= MOST_NODES)]
+        todo = todo[coarse.any(axis=0) & (2 * nodes[todo] <= MOST_NODES)]
         if not len(todo):
             break
     total = error.sum(axis=0) + np.exp(-DEPTH) * DEPTH
@@ -328,6 +331,10 @@ def _delta_rule(neurons: _Neurons) -> _Rule:
     start = np.stack([axis.place(mode), np.take_along_axis(scan, highest, axis=0)[0]])
     scale = np.stack([width, np.minimum(width, 0.3)]) * np.exp(-axis.log_slope(start))
     peaks = _climb(log_density, start, scale)
+    # trials tell δ no better than this; what looks narrower is where Laplace's method jumps
+    least = 1 / np.sqrt(width**-2 + _INFORMATION_OF_TRIAL * neurons.statistics.trials)
+    least = least * np.exp(-axis.log_slope(peaks.place))
+    peaks = replace(peaks, sd=np.maximum(peaks.sd, least))
     return _rule(log_density, peaks, LARGEST_STEP_DELTA, _MOST_COLUMNS)
 
 
@@ -422,7 +429,7 @@ def _rule(log_density: LogDensity, peaks: _Peaks, largest_step: float, most: int
         ends.append(_walk(log_density, place, side * np.minimum(sd, 4 * step), top - DEPTH))
     highest = np.argmax(peaks.height, axis=0)[np.newaxis]
     middle = np.take_along_axis(peaks.place, highest, axis=0)[0]
-    step = np.maximum(step, (ends[1] - ends[0]) / (most - 3))
+    step = np.maximum(step, (ends[1] - ends[0]) / max(most - 3, 1))
     below, above = np.ceil((middle - ends[0]) / step), np.ceil((ends[1] - middle) / step)
     return _Rule(middle - below * step, step, (below + above + 1).astype(np.int64))
 
