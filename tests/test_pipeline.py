@@ -1,4 +1,4 @@
-"""One small fit from table to output directory, looked at from all sides."""
+"""Small fits by both engines from table to output directory, looked at from all sides."""
 
 import csv
 import json
@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any, override
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xarray as xr
 
 from spikepool import pipeline
 from spikepool.config import RunConfig
 from spikepool.config_file import read_settings, resolve_config
 from spikepool.errors import NotIdentifiableError, OutputExistsError, ReadWriteError
 from spikepool.pipeline import RunOutcome, plan_run, run
+from spikepool.posterior.draws import Posterior
 from spikepool.progress import Progress, Silent
 from spikepool.report.manifest import changed_files, read_manifest
 from spikepool.report.schema import TABLE_NAMES, table_schemas
@@ -23,10 +26,8 @@ from spikepool.report.schema import TABLE_NAMES, table_schemas
 N, TRIALS, SECONDS = 11, 12, 0.5
 NAMES = tuple(f"n{i}" for i in range(1, N + 1))
 SILENT = "n5"
-OPTIONS: dict[str, dict[str, Any]] = {
-    "model": {"pooling": "partial"},
-    "engine": {"draws": 300, "tune": 300, "chains": 2, "seed": 7, "retry": False},
-}
+OPTIONS: dict[str, dict[str, Any]] = {"model": {"pooling": "partial"}, "engine": {"seed": 7}}
+NUTS = {"engine": "nuts", "draws": 300, "tune": 300, "chains": 2, "retry": False}
 
 
 def rows():
@@ -81,31 +82,52 @@ class Recorder(Progress):
 
 @dataclass(frozen=True)
 class Fitted:
-    """The one real fit: its configuration, its folder, and every model's draws."""
+    """A real fit: its configuration, its folder, and every model's posterior."""
 
     config: RunConfig
     out: Path
     outcome: RunOutcome
     progress: Recorder
-    draws: dict[str, Any]
+    posteriors: dict[str, Any]
+
+    def draws(self, name):
+        """Return the draws of a model."""
+        return self.posteriors[name].draws
 
 
-@pytest.fixture(scope="module")
-def fit(tmp_path_factory):
+def fitted(folder, **engine):
     """Fit Poisson and NB2 with partial pooling."""
-    folder = tmp_path_factory.mktemp("fit")
-    config, progress = configure(write_table(folder / "counts.csv", rows())), Recorder()
-    draws = {}
+    table = write_table(folder / "counts.csv", rows())
+    config, progress = configure(table, engine=engine), Recorder()
+    posteriors = {}
 
     def compute(spec, *rest):
-        draws[spec.name] = compute_posterior(spec, *rest)
-        return draws[spec.name]
+        posteriors[spec.name] = compute_posterior(spec, *rest)
+        return posteriors[spec.name]
 
     compute_posterior = pipeline.compute_posterior
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "compute_posterior", compute)
         outcome = run(config, folder / "out", progress)
-    return Fitted(config, folder / "out", outcome, progress, draws)
+    return Fitted(config, folder / "out", outcome, progress, posteriors)
+
+
+@pytest.fixture(scope="module")
+def fit(tmp_path_factory):
+    """Fit by the default engine."""
+    return fitted(tmp_path_factory.mktemp("fit"))
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory):
+    """Fit by NUTS, with few draws."""
+    return fitted(tmp_path_factory.mktemp("sampled"), **NUTS)
+
+
+@pytest.fixture(scope="module", params=["auto", "nuts"])
+def any_fit(request):
+    """Fit by either engine."""
+    return request.getfixturevalue("fit" if request.param == "auto" else "sampled")
 
 
 @pytest.fixture
@@ -119,9 +141,9 @@ def no_fit(monkeypatch):
 
 
 @pytest.fixture
-def known_draws(monkeypatch, fit):
-    """Give the first fit's draws at once, in place of sampling."""
-    monkeypatch.setattr(pipeline, "compute_posterior", lambda spec, *_: fit.draws[spec.name])
+def known_posteriors(monkeypatch, fit):
+    """Give the first fit's posteriors at once, in place of computing them."""
+    monkeypatch.setattr(pipeline, "compute_posterior", lambda spec, *_: fit.posteriors[spec.name])
 
 
 def files_of(folder):
@@ -142,8 +164,9 @@ def table(fit, name):
 class TestFolder:
     """What the run leaves behind."""
 
-    def test_holds_every_file_and_no_other(self, fit):
+    def test_holds_every_file_and_no_other(self, any_fit):
         """The files of the design's list."""
+        fit = any_fit
         pictures = {
             "shrinkage", "overdispersion", "forest", "own_weight", "dispersion_shrinkage",
             "tau_prior_posterior", "predictive", "trace",
@@ -180,18 +203,33 @@ class TestFolder:
         assert 0 < stored["seconds"] < fit.outcome.summary["seconds"]  # which include writing
         assert not fit.outcome.was_there
 
-    def test_parametrisation_is_recorded(self, fit):
+    def test_parametrisation_is_recorded(self, sampled):
         """Each neuron's centring stands in the diagnostics, as it was sampled."""
-        table = pq.read_table(fit.out / "diagnostics.parquet").to_pandas()
+        table = pq.read_table(sampled.out / "diagnostics.parquet").to_pandas()
         rows = table[(table["family"] == "nb2") & (table["parameter"] == "theta")]
-        sampled = fit.draws["nb2-partial"].parametrization.rate
-        assert rows["centring"].to_numpy() == pytest.approx(sampled)
+        wanted = sampled.draws("nb2-partial").parametrization.rate
+        assert rows["centring"].to_numpy() == pytest.approx(wanted)
         assert table.loc[table["parameter"] == "mu", "centring"].isna().all()
 
-    def test_log_tells_the_run(self, fit):
+    def test_certificate_is_recorded(self, fit):
+        """The sample of the hyperparameters, and the errors of every neuron's integral."""
+        table = pq.read_table(fit.out / "diagnostics.parquet").to_pandas()
+        assert table["passed"].all()
+        rows = table[table["family"] == "nb2"]
+        assert rows["parameter"].tolist() == ["hyperparameters"] + ["quadrature"] * N
+        certificate = fit.posteriors["nb2-partial"].quadrature.certificate
+        assert rows["ess_bulk"].iloc[0] == certificate.ess
+        np.testing.assert_array_equal(rows["direct_error"].iloc[1:], certificate.direct_error)
+        np.testing.assert_array_equal(
+            rows["refinement_error"].iloc[1:], certificate.refinement_error
+        )
+
+    def test_log_tells_the_run(self, any_fit):
         """Each model, the table, and how the computation went."""
-        log = (fit.out / "run.log").read_text(encoding="utf-8")
-        for text in ("counts.csv", "Poisson partial", "NB2 partial *", "compiled in", "132 trials"):
+        log = (any_fit.out / "run.log").read_text(encoding="utf-8")
+        engine = any_fit.outcome.summary["models"][0]["engine"]
+        way = {"nuts": "nuts, compiled in", "collapsed": "collapsed in"}[engine]
+        for text in ("counts.csv", "Poisson partial", "NB2 partial *", way, "132 trials"):
             assert text in log
 
     def test_every_picture_is_a_png(self, fit):
@@ -204,18 +242,18 @@ class TestTables:
     """Columns, rows and numbers."""
 
     @pytest.mark.parametrize("name", TABLE_NAMES)
-    def test_columns_are_those_of_the_schema(self, fit, name):
+    def test_columns_are_those_of_the_schema(self, any_fit, name):
         """In its order; the input's own columns after them."""
         carried = ["area", "depth"] if name in {"neurons", "estimates"} else []
         wanted = [column.name for column in table_schemas()[name]] + carried
-        assert list(table(fit, name)) == wanted
+        assert list(table(any_fit, name)) == wanted
 
     @pytest.mark.parametrize("name", TABLE_NAMES)
-    def test_csv_and_parquet_hold_the_same(self, fit, name):
+    def test_csv_and_parquet_hold_the_same(self, any_fit, name):
         """Every digit; an empty cell is a null."""
-        with (fit.out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        with (any_fit.out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             cells = list(csv.DictReader(file))
-        columns = table(fit, name)
+        columns = table(any_fit, name)
         assert len(cells) == len(next(iter(columns.values())))
         for column, values in columns.items():
             for row, value in zip(cells, values, strict=True):
@@ -251,28 +289,68 @@ class TestTables:
         for column in set(neurons) & set(estimates):
             assert neurons[column] == estimates[column][N:]
 
-    def test_rates_are_those_of_the_draws(self, fit):
-        """Mean, median and interval of exp θ."""
-        neurons = table(fit, "neurons")
-        rate = np.exp(fit.draws["nb2-partial"].flat_theta)
+    def test_rates_are_those_of_the_draws(self, sampled):
+        """NUTS: mean, median and interval of exp θ."""
+        neurons = table(sampled, "neurons")
+        rate = np.exp(sampled.draws("nb2-partial").flat_theta)
         lower, median, upper = np.quantile(rate, [0.025, 0.5, 0.975], axis=0)
         for name, wanted in (
             ("mean", rate.mean(axis=0)), ("lower", lower), ("median", median), ("upper", upper),
         ):  # fmt: skip
             np.testing.assert_allclose(neurons[f"rate_{name}"], wanted, rtol=1e-9)
 
-    def test_dispersions_are_medians_of_the_draws(self, fit):
-        """σ_G and 1 + α λ ē; no column holds their means, which need not exist."""
+    def test_rates_are_the_exact_marginals(self, fit):
+        """Collapsed: those of the quadrature, to the last bit, which the draws follow."""
         neurons = table(fit, "neurons")
-        draws = fit.draws["nb2-partial"]
+        rate = fit.posteriors["nb2-partial"].quadrature.marginals.rate
+        for name in ("mean", "median", "sd", "lower", "upper"):
+            np.testing.assert_array_equal(neurons[f"rate_{name}"], getattr(rate, name))
+        drawn = np.exp(fit.draws("nb2-partial").flat_theta)
+        assert np.all(np.abs(drawn.mean(axis=0) - rate.mean) < 5 * rate.sd / np.sqrt(len(drawn)))
+
+    def test_dispersions_are_medians_of_the_draws(self, sampled):
+        """NUTS: σ_G and 1 + α λ ē; no column holds their means, which need not exist."""
+        neurons = table(sampled, "neurons")
+        draws = sampled.draws("nb2-partial")
         theta, delta = draws.flat_theta, draws.flat_delta
         fano = 1 + np.exp(2 * delta + theta) * SECONDS
         np.testing.assert_allclose(neurons["gain_sd_median"], np.median(np.exp(delta), axis=0))
         np.testing.assert_allclose(neurons["fano_model_median"], np.median(fano, axis=0))
         for name in ("neurons", "estimates", "overdispersion"):
-            assert not {"gain_sd_mean", "fano_model_mean"} & set(table(fit, name))
-        above = table(fit, "overdispersion")["prob_fano_above"]
+            assert not {"gain_sd_mean", "fano_model_mean"} & set(table(sampled, name))
+        above = table(sampled, "overdispersion")["prob_fano_above"]
         np.testing.assert_allclose(above, np.mean(fano > 1.1, axis=0))
+
+    def test_dispersions_are_the_exact_marginals(self, fit):
+        """Collapsed: those of the quadrature, to the last bit."""
+        neurons = table(fit, "neurons")
+        exact = fit.posteriors["nb2-partial"].quadrature.marginals.dispersion
+        for part in ("median", "lower", "upper"):
+            np.testing.assert_array_equal(neurons[f"gain_sd_{part}"], getattr(exact.gain_sd, part))
+            np.testing.assert_array_equal(neurons[f"fano_model_{part}"], getattr(exact.fano, part))
+        above = table(fit, "overdispersion")["prob_fano_above"]
+        np.testing.assert_array_equal(above, exact.prob_fano_above)
+        assert tuple(neurons["dispersion_source"]) == exact.source
+
+    def test_comparison_sums_what_is_predicted_of_each_neuron(self, fit):
+        """Both models, by trials and by neurons, with the primary one for zero."""
+        rows = pq.read_table(fit.out / "comparison.parquet").to_pylist()
+        estimates = table(fit, "estimates")
+        assert [(row["family"], row["left_out"]) for row in rows] == [
+            ("poisson", "trial"), ("nb2", "trial"), ("poisson", "neuron"), ("nb2", "neuron"),
+        ]  # fmt: skip
+        for row, column in zip(rows, 2 * ["elpd_trials"] + 2 * ["elpd_neuron"], strict=True):
+            whole = np.array(estimates[column])
+            own = whole[:N] if row["family"] == "poisson" else whole[N:]
+            assert row["elpd"] == pytest.approx(own.sum())
+            assert row["elpd_difference"] == pytest.approx((own - whole[N:]).sum())
+            error = np.sqrt(N) * np.std(own - whole[N:], ddof=1)
+            assert row["elpd_difference_se"] == pytest.approx(error)
+
+    def test_comparison_is_empty_of_chains(self, sampled):
+        """NUTS leaves nothing out."""
+        assert pq.read_table(sampled.out / "comparison.parquet").num_rows == 0
+        assert set(table(sampled, "neurons")["elpd_trials"]) == {None}
 
     def test_poisson_has_no_dispersion(self, fit):
         """Empty cells, not zeros."""
@@ -281,19 +359,26 @@ class TestTables:
             assert estimates[column][:N] == [None] * N
             assert None not in estimates[column][N:]
 
-    def test_silent_neuron_has_finite_estimates_and_its_flag(self, fit):
-        """An upper bound, and no raw Fano factor."""
+    def test_silent_neuron_has_its_flag_and_an_upper_bound(self, any_fit):
+        """And no raw Fano factor."""
         i = NAMES.index(SILENT)
-        neurons, measured = table(fit, "neurons"), table(fit, "overdispersion")
+        neurons, measured = table(any_fit, "neurons"), table(any_fit, "overdispersion")
         assert "silent" in neurons["flags"][i].split()
-        assert 0 < neurons["rate_mean"][i] < neurons["rate_upper"][i] < 5
+        assert 0 < neurons["rate_median"][i] < neurons["rate_upper"][i] < 5
         assert measured["fano_raw"][i] is None
         assert measured["verdict"][i] == "undecided"
+
+    def test_silent_neuron_has_a_mean_rate_that_can_be_reported(self, any_fit):
+        """Within its interval, under either model, or none where it does not exist."""
+        estimates = table(any_fit, "estimates")
+        for i in (NAMES.index(SILENT), N + NAMES.index(SILENT)):
+            mean = estimates["rate_mean"][i]
+            assert mean is None or 0 < mean < estimates["rate_upper"][i] < 5
 
     def test_partial_pooling_shrinks_towards_the_population(self, fit):
         """Every spiking neuron's log rate lies between its own and μ, within the draws' error."""
         estimates = table(fit, "estimates")
-        mu = fit.draws["poisson-partial"].flat("mu").mean()
+        mu = fit.draws("poisson-partial").flat("mu").mean()
         raw, pooled = np.array(estimates["rate_raw"][:N]), np.array(estimates["log_rate_mean"][:N])
         spiking = raw > 0
         moved = (pooled - np.log(raw, where=spiking, out=np.zeros(N)))[spiking]
@@ -301,44 +386,63 @@ class TestTables:
         few = np.array(estimates["spike_count"][:N])[spiking]
         assert np.all(moved * towards > -0.5 / few - 0.02)
 
-    def test_population_is_that_of_the_draws(self, fit):
-        """Medians of every hyperparameter, and words as their exponentials."""
-        population = table(fit, "population")
-        found = {
-            (family, parameter): median
-            for family, parameter, median in zip(
-                population["family"], population["parameter"], population["median"], strict=True
-            )
-        }
-        assert len(found) == 4 + 7
+    def test_population_is_that_of_the_draws(self, sampled):
+        """NUTS: medians of every hyperparameter, and words as their exponentials."""
+        found = self.medians(sampled)
         for family in ("poisson", "nb2"):
             for name, word in (("mu", "typical_rate"), ("tau", "rate_spread_fold")):
-                draws = fit.draws[f"{family}-partial"].flat(name)
+                draws = sampled.draws(f"{family}-partial").flat(name)
                 assert found[family, name] == pytest.approx(np.median(draws))
                 assert found[family, word] == pytest.approx(np.median(np.exp(draws)))
+
+    def test_population_is_that_of_the_weighted_sample(self, fit):
+        """Collapsed: half the weight lies below each median."""
+        found = self.medians(fit)
+        for family in ("poisson", "nb2"):
+            sample = fit.posteriors[f"{family}-partial"].quadrature.hyperparameters
+            for name, word in (("mu", "typical_rate"), ("tau", "rate_spread_fold")):
+                below = sample.weights[sample.values[name] < found[family, name]].sum()
+                assert below == pytest.approx(0.5, abs=2 * sample.weights.max())
+                assert found[family, word] == pytest.approx(np.exp(found[family, name]), rel=0.01)
+
+    def medians(self, fit):
+        """Return the medians by family and parameter."""
+        population = table(fit, "population")
+        names = zip(population["family"], population["parameter"], strict=True)
+        found = dict(zip(names, population["median"], strict=True))
+        assert len(found) == 4 + 7
+        return found
 
 
 class TestProgress:
     """What a listener hears."""
 
-    def test_stages_follow_the_flow(self, fit):
+    def test_stages_follow_the_flow(self, any_fit):
         """From reading to writing, each model by name."""
-        assert fit.progress.stages == [
+        assert any_fit.progress.stages == [
             "reading", "testing dispersion", "fitting Poisson partial", "fitting NB2 partial",
             "predicting", "writing",
         ]  # fmt: skip
 
-    def test_steps_end_at_their_total(self, fit):
+    def test_steps_of_chains_end_at_their_total(self, sampled):
         """Both models' chains, tuning included."""
-        assert fit.progress.steps.count((1200, 1200)) >= 2
-        assert all(0 <= done <= total == 1200 for done, total in fit.progress.steps)
+        assert sampled.progress.steps.count((1200, 1200)) >= 2
+        assert all(0 <= done <= total == 1200 for done, total in sampled.progress.steps)
+
+    def test_steps_of_the_collapsed_engine_follow_one_another(self, fit):
+        """For both models, from the lattices to the certificate."""
+        assert {total for _, total in fit.progress.steps} == {6}
+        done = [done for done, _ in fit.progress.steps]
+        assert (done[0], done[-1]) == (1, 5)
+        assert [step for step in done if step > 2] == [3, 4, 5, 3, 4, 5]
 
 
 class TestRepeating:
     """The same run again, in other ways, gives the same tables."""
 
-    def test_config_file_repeats_the_run(self, fit, tmp_path):
+    def test_config_file_repeats_the_run(self, any_fit, tmp_path):
         """Byte for byte: tables, posterior, pictures and their numbers."""
+        fit = any_fit
         again = resolve_config(read_settings(fit.out / "config.toml"), {})
         run(again, tmp_path / "again")
         first, second = content_of(fit.out), content_of(tmp_path / "again")
@@ -346,9 +450,9 @@ class TestRepeating:
         timed = {"manifest.json", "summary.json", "run.log"}
         assert {name for name in first if first[name] != second[name]} <= timed
 
-    def test_order_and_files_do_not_matter_nor_what_else_is_fitted(self, fit, tmp_path):
+    def test_order_and_files_do_not_matter_nor_what_else_is_fitted(self, any_fit, tmp_path):
         """Rows shuffled, split into two files at random: NB2's estimates to the last bit."""
-        shuffled = rows()
+        fit, shuffled = any_fit, rows()
         np.random.default_rng(1).shuffle(shuffled)
         parts = [
             write_table(tmp_path / "a.csv", shuffled[:50]),
@@ -357,6 +461,7 @@ class TestRepeating:
         config = configure(
             parts,
             input={"same_neurons": True},
+            engine=any_fit.config.engine.model_dump(exclude_none=True),
             model={"family": "nb2"},
             report={"plots": "none", "posterior": "none"},
         )
@@ -366,10 +471,10 @@ class TestRepeating:
         }
         for name in ("neurons", "overdispersion"):
             assert found[name] == pq.read_table(fit.out / f"{name}.parquet")
-        for name in ("estimates", "population", "diagnostics"):
+        for name in ("estimates", "population", "comparison", "diagnostics"):
             whole = pq.read_table(fit.out / f"{name}.parquet")
-            nb2 = [family == "nb2" for family in whole["family"].to_pylist()]
-            assert found[name] == whole.filter(nb2)
+            nb2 = [i for i, family in enumerate(whole["family"].to_pylist()) if family == "nb2"]
+            assert found[name] == whole.take(pa.array(nb2, pa.int64()))
 
 
 class TestOutputThatExists:
@@ -396,7 +501,7 @@ class TestOutputThatExists:
 
     @pytest.mark.parametrize(
         "changes",
-        [{"engine": {"draws": 301}}, {"report": {"interval": 0.9}}, {"model": {"family": "nb2"}}],
+        [{"engine": {"seed": 8}}, {"report": {"interval": 0.9}}, {"model": {"family": "nb2"}}],
     )
     @pytest.mark.usefixtures("no_fit")
     def test_skip_refuses_another_run(self, fit, changes):
@@ -415,7 +520,7 @@ class TestOutputThatExists:
         with pytest.raises(OutputExistsError, match="input data"):
             run(configure(other, run={"if_exists": "skip"}), fit.out)
 
-    @pytest.mark.usefixtures("known_draws")
+    @pytest.mark.usefixtures("known_posteriors")
     def test_replace_keeps_what_it_did_not_write(self, fit, tmp_path):
         """The earlier run's files are gone, the user's own stays."""
         out = shutil.copytree(fit.out, tmp_path / "out")
@@ -440,7 +545,7 @@ class TestFailure:
 
     @pytest.mark.parametrize("failing", ["compute_posterior", "check_predictive", "make_tables",
                                          "render_pictures"])  # fmt: skip
-    @pytest.mark.usefixtures("known_draws")
+    @pytest.mark.usefixtures("known_posteriors")
     def test_leaves_no_folder(self, fit, monkeypatch, tmp_path, failing):
         """Whichever stage raises."""
 
@@ -453,7 +558,7 @@ class TestFailure:
         assert files_of(tmp_path) == set()
         assert not (tmp_path / "deep" / "out").exists()
 
-    @pytest.mark.usefixtures("known_draws")
+    @pytest.mark.usefixtures("known_posteriors")
     def test_of_replacing_leaves_the_earlier_results(self, fit, monkeypatch, tmp_path):
         """Half-way through the pictures the disk is full."""
         out = shutil.copytree(fit.out, tmp_path / "out")
@@ -479,15 +584,15 @@ class TestFailure:
         assert files_of(tmp_path) == {"lone.csv"}
 
 
-def test_run_that_did_not_converge_is_written_and_marked(fit, monkeypatch, tmp_path):
+def test_run_that_did_not_converge_is_written_and_marked(sampled, monkeypatch, tmp_path):
     """In the summary, the manifest, the diagnostics, the log and the outcome."""
 
     def diverging(spec, *_):
-        draws = fit.draws[spec.name]
-        return replace(draws, sampler=replace(draws.sampler, divergences=5))
+        draws = sampled.draws(spec.name)
+        return Posterior(replace(draws, sampler=replace(draws.sampler, divergences=5)))
 
     monkeypatch.setattr(pipeline, "compute_posterior", diverging)
-    config = configure(fit.config.input.tables[0], report={"plots": "none"})
+    config = configure(sampled.config.input.tables[0], engine=NUTS, report={"plots": "none"})
     outcome = run(config, tmp_path / "out")
     wanted = "5 divergent transitions (wanted 0): raise --target-accept"
     for label in ("Poisson partial", "NB2 partial"):
@@ -500,11 +605,81 @@ def test_run_that_did_not_converge_is_written_and_marked(fit, monkeypatch, tmp_p
     assert "NOT CONVERGED" in (tmp_path / "out" / "run.log").read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("known_draws")
-def test_options_of_the_report_reach_it(fit, tmp_path):
-    """Interval, threshold and formats."""
+def test_run_that_is_not_accurate_is_written_and_marked(fit, monkeypatch, tmp_path):
+    """Without chains: the certificate's problems, and its rows that did not pass."""
+    errors = np.full(N, 1e-9)
+    errors[2] = 1e-3
+
+    def inaccurate(spec, *_):
+        posterior = fit.posteriors[spec.name]
+        certificate = replace(
+            posterior.quadrature.certificate, direct_error=errors, problems=("too coarse",)
+        )
+        return replace(posterior, quadrature=replace(posterior.quadrature, certificate=certificate))
+
+    monkeypatch.setattr(pipeline, "compute_posterior", inaccurate)
+    engine = {"engine": "collapsed"}
+    config = configure(fit.config.input.tables[0], engine=engine, report={"plots": "none"})
+    outcome = run(config, tmp_path / "out")
+    assert outcome.problems == ("Poisson partial: too coarse", "NB2 partial: too coarse")
+    assert outcome.summary["status"] == "not_converged"
+    diagnostics = pq.read_table(tmp_path / "out" / "diagnostics.parquet").to_pylist()
+    failed = [(row["parameter"], row["neuron"]) for row in diagnostics if not row["passed"]]
+    assert failed == 2 * [("quadrature", NAMES[2])]
+
+
+def test_engines_notes_are_notices(fit, monkeypatch, tmp_path):
+    """What an engine had to do beyond its plan, under the model's name."""
+
+    def noting(spec, *_):
+        return replace(fit.posteriors[spec.name], notes=("did something else",))
+
+    monkeypatch.setattr(pipeline, "compute_posterior", noting)
+    config = configure(fit.config.input.tables[0], report={"plots": "none"})
+    found = run(config, tmp_path / "out").summary["notices"]
+    told = [each["message"] for each in found if each["code"] == "engine"]
+    assert told == ["Poisson partial: did something else", "NB2 partial: did something else"]
+
+
+def test_predictions_are_made_for_the_picture_only(fit, monkeypatch, tmp_path):
+    """Without plots nothing is replicated."""
+    monkeypatch.setattr(pipeline, "compute_posterior", lambda spec, *_: fit.posteriors[spec.name])
+    monkeypatch.setattr(pipeline, "check_predictive", lambda *_, **__: pytest.fail("predicted"))
+    progress = Recorder()
+    config = configure(fit.config.input.tables[0], report={"plots": "none"})
+    run(config, tmp_path / "out", progress)
+    assert "predicting" not in progress.stages
+
+
+def test_cross_check_fits_by_both_engines(fit, tmp_path):
+    """The summary tells the largest difference; tables are those of the first engine."""
+    progress = Recorder()
     config = configure(
         fit.config.input.tables[0],
+        model={"family": "poisson"},
+        engine={"cross_check": True, "draws": 500, "tune": 300, "chains": 2},
+        report={"plots": "none"},
+    )
+    (model,) = run(config, tmp_path / "out", progress).summary["models"]
+    assert "sampling Poisson partial to check it" in progress.stages
+    check = model["cross_check"]
+    assert (model["engine"], check["engine"], check["compared"]) == ("collapsed", "nuts", 3 * N)
+    assert check["neuron"] in NAMES
+    assert 0 < check["difference"] < 0.5
+    assert check["agrees"] == (check["beyond"] == 0)
+    found = pq.read_table(tmp_path / "out" / "estimates.parquet").drop_columns("is_primary")
+    whole = pq.read_table(fit.out / "estimates.parquet").drop_columns("is_primary")
+    assert found == whole.slice(0, N)
+
+
+def test_options_of_the_report_reach_it(sampled, monkeypatch, tmp_path):
+    """Interval, threshold and formats."""
+    monkeypatch.setattr(
+        pipeline, "compute_posterior", lambda spec, *_: sampled.posteriors[spec.name]
+    )
+    config = configure(
+        sampled.config.input.tables[0],
+        engine=NUTS,
         report={
             "interval": 0.5, "fano_threshold": 1.5, "fano_ddof": 0, "plots": "svg",
             "tables": "parquet", "posterior": "none",
@@ -512,14 +687,14 @@ def test_options_of_the_report_reach_it(fit, tmp_path):
     )  # fmt: skip
     run(config, tmp_path / "out")
     found = pq.read_table(tmp_path / "out" / "neurons.parquet").to_pydict()
-    draws = fit.draws["nb2-partial"]
+    draws = sampled.draws("nb2-partial")
     np.testing.assert_allclose(
         found["rate_lower"], np.quantile(np.exp(draws.flat_theta), 0.25, axis=0), rtol=1e-9
     )
     fano = 1 + np.exp(2 * draws.flat_delta + draws.flat_theta) * SECONDS
     measured = pq.read_table(tmp_path / "out" / "overdispersion.parquet").to_pydict()
     np.testing.assert_allclose(measured["prob_fano_above"], np.mean(fano > 1.5, axis=0))
-    raw = np.array(table(fit, "overdispersion")["fano_raw"], dtype=float)
+    raw = np.array(table(sampled, "overdispersion")["fano_raw"], dtype=float)
     np.testing.assert_allclose(
         np.array(measured["fano_raw"], dtype=float), raw * (TRIALS - 1) / TRIALS
     )
@@ -528,14 +703,39 @@ def test_options_of_the_report_reach_it(fit, tmp_path):
     assert not list((tmp_path / "out").glob("*.csv"))
 
 
-def test_posterior_files_hold_the_draws(fit):
-    """Hyperparameters by chain, as the sampler gave them."""
-    import xarray as xr
+def test_options_of_the_report_reach_the_collapsed_engine(fit, tmp_path):
+    """Interval, threshold, and as many joint draws as a full posterior asks for.
 
-    with xr.open_dataset(fit.out / "posterior/nb2-partial.nc", group="posterior") as found:
+    Quantiles and frequencies of 1,000 draws lie within 5 standard errors of the exact ones.
+    """
+    config = configure(
+        fit.config.input.tables[0],
+        model={"family": "nb2"},
+        engine={"draws": 321},
+        report={"interval": 0.5, "fano_threshold": 1.5, "plots": "none", "posterior": "full"},
+    )
+    run(config, tmp_path / "out")
+    found = pq.read_table(tmp_path / "out" / "neurons.parquet").to_pydict()
+    draws = fit.draws("nb2-partial")
+    theta, delta = draws.flat_theta, draws.flat_delta
+    for name, mass in (("lower", 0.25), ("median", 0.5), ("upper", 0.75)):
+        below = np.mean(np.exp(theta) < np.array(found[f"rate_{name}"]), axis=0)
+        assert np.all(np.abs(below - mass) < 5 * np.sqrt(mass * (1 - mass) / len(theta)))
+    above = np.mean(np.exp(2 * delta + theta) * SECONDS > 0.5, axis=0)
+    measured = pq.read_table(tmp_path / "out" / "overdispersion.parquet").to_pydict()
+    exact = np.array(measured["prob_fano_above"])
+    error = np.sqrt(exact * (1 - exact) / len(theta))
+    assert np.all(np.abs(above - exact) <= 5 * error + 1e-3)
+    with xr.open_dataset(tmp_path / "out/posterior/nb2-partial.nc", group="posterior") as stored:
+        assert dict(stored.sizes) == {"chain": 1, "draw": 321, "neuron": N}
+
+
+def test_posterior_files_hold_the_draws(any_fit):
+    """Hyperparameters by chain, as the engine gave them."""
+    with xr.open_dataset(any_fit.out / "posterior/nb2-partial.nc", group="posterior") as found:
         for name in ("mu", "tau", "mu_delta", "tau_delta"):
             np.testing.assert_array_equal(
-                found[name].to_numpy(), fit.draws["nb2-partial"].population[name]
+                found[name].to_numpy(), any_fit.draws("nb2-partial").population[name]
             )
 
 
@@ -565,16 +765,16 @@ def test_silent_progress_says_nothing(capsys):
 class TestSecondRun:
     """A second run where the first failed its checks."""
 
-    def fitted_again(self, fit, monkeypatch, problem, divergences=0, **engine):
+    def fitted_again(self, sampled, monkeypatch, problem, divergences=0, **engine):
         """Fit with given draws of which one model fails a check; the options each run had."""
         asked = []
 
-        def compute(spec, tally, priors, options, progress):
+        def compute(spec, tally, priors, options, summary, progress):
             asked.append((options.draws, round(options.target_accept, 6)))
-            return fit.draws[spec.name]
+            return sampled.posteriors[spec.name]
 
-        def check(draws):
-            found = really_check(draws)
+        def check(posterior):
+            found = really_check(posterior)
             failed = len(asked) == 1
             smooth = replace(found.sampler, divergences=divergences * failed, bfmi=np.ones(2))
             problems = (problem,) if failed else ()
@@ -583,12 +783,13 @@ class TestSecondRun:
         really_check = pipeline.check_convergence
         monkeypatch.setattr(pipeline, "compute_posterior", compute)
         monkeypatch.setattr(pipeline, "check_convergence", check)
-        config = configure(fit.config.input.tables[0], model={"family": "nb2"}, engine=engine)
+        table = sampled.config.input.tables[0]
+        config = configure(table, model={"family": "nb2"}, engine={**NUTS, **engine})
         return asked, pipeline.fit_models(pipeline.plan_run(config), Silent())
 
-    def test_slow_mixing_is_sampled_again(self, fit, monkeypatch):
+    def test_slow_mixing_is_sampled_again(self, sampled, monkeypatch):
         """With four times the draws, and a notice that says so."""
-        asked, results = self.fitted_again(fit, monkeypatch, "too few", retry=True)
+        asked, results = self.fitted_again(sampled, monkeypatch, "too few", retry=True)
         assert asked == [(300, 0.95), (1200, 0.95)]
         assert results.status == "converged"
         assert (
@@ -596,21 +797,37 @@ class TestSecondRun:
             in results.notices[-1].message
         )
 
-    def test_it_can_be_switched_off(self, fit, monkeypatch):
+    def test_it_can_be_switched_off(self, sampled, monkeypatch):
         """The first run stands, with its problems."""
-        asked, results = self.fitted_again(fit, monkeypatch, "too few", retry=False)
+        asked, results = self.fitted_again(sampled, monkeypatch, "too few", retry=False)
         assert asked == [(300, 0.95)]
         assert results.status == "not_converged"
 
-    def test_large_tables_are_left_alone(self, fit, monkeypatch):
+    def test_large_tables_are_left_alone(self, sampled, monkeypatch):
         """Where the draws of a second run would fill the memory."""
         monkeypatch.setattr(pipeline, "MOST_VALUES", 1000)
-        asked, _ = self.fitted_again(fit, monkeypatch, "too few", retry=True)
+        asked, _ = self.fitted_again(sampled, monkeypatch, "too few", retry=True)
         assert len(asked) == 1
 
-    def test_divergences_get_smaller_steps(self, fit, monkeypatch):
+    def test_divergences_get_smaller_steps(self, sampled, monkeypatch):
         """A tenth of the rejection rate, and no more draws than asked."""
         problem = "3 divergent transitions (wanted 0): raise --target-accept"
-        asked, results = self.fitted_again(fit, monkeypatch, problem, divergences=3, retry=True)
+        asked, results = self.fitted_again(sampled, monkeypatch, problem, divergences=3, retry=True)
         assert asked == [(300, 0.95), (300, 0.995)]
         assert results.status == "converged"
+
+    def test_collapsed_engine_is_not_run_again(self, fit, monkeypatch):
+        """More draws of a chain would not mend what has none."""
+        asked = []
+
+        def compute(spec, *_):
+            asked.append(spec.name)
+            posterior = fit.posteriors[spec.name]
+            failed = replace(posterior.quadrature.certificate, problems=("too coarse",))
+            return replace(posterior, quadrature=replace(posterior.quadrature, certificate=failed))
+
+        monkeypatch.setattr(pipeline, "compute_posterior", compute)
+        config = configure(fit.config.input.tables[0], report={"plots": "none"})
+        results = pipeline.fit_models(pipeline.plan_run(config), Silent())
+        assert asked == ["poisson-partial", "nb2-partial"]
+        assert results.status == "not_converged"

@@ -78,6 +78,6 @@ def fit(tmp_path_factory, process) -> Fit:
     table.write_text("\n".join(["neuron,trial,count,duration", *lines, ""]))
     ended = process(
         *("fit", table, "-o", folder / "out", "--family", "poisson", "--pooling", "none"),
-        *("--draws", 800, "--tune", 300, "--chains", 2),
+        *("--draws", 800, "--seed", 5),
     )
     return Fit(table, folder / "out", ended)

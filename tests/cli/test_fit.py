@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -69,7 +70,7 @@ class TestSmallFit:
         """Exit 0 and one line; as JSON the earlier summary."""
         again = (
             *("fit", fit.table, "-o", fit.out, "--family", "poisson", "--pooling", "none"),
-            *("--draws", 800, "--tune", 300, "--chains", 2, "--if-exists", "skip"),
+            *("--draws", 800, "--seed", 5, "--if-exists", "skip"),
         )
         ended = spikepool(*again)
         assert ended.code == 0
@@ -108,7 +109,7 @@ class TestPrinting:
         usual = spikepool("fit", "x.csv", "-o", out).out.splitlines()
         verbose = spikepool("fit", "x.csv", "-o", out, "--verbose").out.splitlines()
         assert [line for line in usual if line not in verbose] == []
-        assert verbose[-3].startswith("Poisson none: nuts, compiled in ")
+        assert verbose[-3].startswith("Poisson none: collapsed in ")
         assert verbose[-1] == usual[-1]
 
     def test_not_converged_is_exit_3_and_told_last(self, finished, spikepool):
@@ -270,8 +271,23 @@ class TestErrors:
         assert "'drws' of section [engine]" in ended.err
 
 
+@pytest.fixture(scope="module")
+def many_neurons(tmp_path_factory) -> Path:
+    """Return a table of so many neurons that the collapsed engine needs seconds."""
+    neurons, trials = 2000, 12
+    path = tmp_path_factory.mktemp("many") / "many.csv"
+    rng = np.random.default_rng(4)
+    rate = np.exp(rng.normal(1.5, 1.0, neurons))[:, np.newaxis]
+    counts = rng.poisson(rate * rng.gamma(4, 0.25, (neurons, trials)))
+    lines = [f"n{i},{t},{counts[i, t]}" for i in range(neurons) for t in range(trials)]
+    path.write_text("\n".join(["neuron,trial,count", *lines, ""]))
+    return path
+
+
 class TestStopped:
     """A signal ends the run with its code and leaves nothing behind."""
+
+    SAMPLED = ("--engine", "nuts", "--pooling", "complete", "--draws", "50000000", "--chains", "2")
 
     @pytest.mark.parametrize(
         ("number", "code", "phase"),
@@ -281,22 +297,38 @@ class TestStopped:
             (signal.SIGUSR1, 75, "sampling"),
         ],
     )
-    def test_in_any_phase(self, fit, tmp_path, number, code, phase):
+    def test_in_any_phase_of_nuts(self, fit, tmp_path, number, code, phase):
         """Sent twice, as an impatient person or batch system does."""
+        until = "%" if phase == "sampling" else None
+        options = ("--family", "poisson", *self.SAMPLED)
+        self.stop(tmp_path, number, code, until, fit.table, *options)
+
+    @pytest.mark.parametrize(
+        ("number", "code", "until"),
+        [
+            (signal.SIGINT, 130, "likelihoods of the neurons"),
+            (signal.SIGTERM, 143, "posterior of the hyperparameters"),
+        ],
+    )
+    def test_in_any_phase_of_the_collapsed_engine(
+        self, many_neurons, tmp_path, number, code, until
+    ):
+        """While the neurons are tabulated, and while the hyperparameters are searched for."""
+        options = ("--engine", "collapsed", "--family", "nb2", "--pooling", "partial")
+        self.stop(tmp_path, number, code, until, many_neurons, *options)
+
+    def stop(self, tmp_path, number, code, until, *arguments):
+        """Send a signal when a line of progress holds `until`, or soon after the first stage."""
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", WATCHED, "fit", fit.table, "-o", tmp_path / "deep" / "out"),
-                *("--family", "poisson", "--pooling", "complete", "--draws", "50000000"),
-                *("--chains", "2"),
-            ],
+            [*(sys.executable, "-c", WATCHED, "fit"), *arguments, "-o", tmp_path / "deep" / "out"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
         try:
             told = [next(line for line in process.stderr if line.startswith("fitting"))]
-            if phase == "sampling":
-                told.append(next(line for line in process.stderr if "%" in line))
+            if until:
+                told.append(next(line for line in process.stderr if until in line))
             else:
                 time.sleep(0.3)
             process.send_signal(number)
