@@ -17,6 +17,7 @@ from spikepool.config import EngineOptions
 from spikepool.data.estimates import Estimates
 from spikepool.data.spike_counts import FloatArray
 from spikepool.engines.collapsed.hyperposterior import (
+    Laplace,
     WeightedSample,
     find_mode,
     sample_adaptively,
@@ -48,6 +49,11 @@ _MOST_VALUES = 8_000_000
 """Components × neurons of the mixtures; fewer hyperparameters are kept where it would be more."""
 _SEARCHED = (-4.0, -2.0, -1.0, 0.0, 1.0)
 """Offsets from the priors' own start, in coordinates, from the best of which the mode is sought."""
+
+
+_WIDER = 3.0
+"""By how much the first proposal is wider than the curvature at the mode suggests: the tail of
+ln τ towards no spread is exponential, and far longer."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +159,9 @@ def _hyperposterior(
     tried = start + np.stack([each.ravel() for each in offsets], axis=1)
     best = tried[int(np.argmax(log_density(tried)))]
     mode = find_mode(log_density, best, np.full(len(start), 0.5))
+    first = Laplace(mode.mode, mode.covariance * _WIDER**2)
     batch = _batch(x.n_neurons * components)
-    sample = sample_adaptively(log_density, mode, rng, batch=batch, least_ess=0.75 * batch)
+    sample = sample_adaptively(log_density, first, rng, batch=batch, least_ess=0.75 * batch)
     names = normal_hyperparameters(spec)
     parts = [values[1:] for values in in_parts(sample.points)]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]

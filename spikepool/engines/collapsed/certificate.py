@@ -8,6 +8,7 @@ import numpy as np
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.engines.collapsed.direct import integrate_directly
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
+from spikepool.engines.collapsed.lattice import FINER
 from spikepool.engines.collapsed.levels import Hyperparameters, take
 from spikepool.engines.collapsed.marginal_likelihood import tabulate
 from spikepool.engines.collapsed.search import Found, Problem
@@ -44,7 +45,7 @@ def certify(problem: Problem, found: Found, cores: int) -> Certificate:
     draws = len(_spread_draws(found.sample.weights, FINER_DRAWS))
     statistics = problem.statistics.of_neurons(chosen)
     by_lattice = found.marginal.of_neurons(chosen).by_neuron(phi, draws)
-    finer = replace(found.region, step_factor=0.6, negligible=found.region.negligible + 8)
+    finer = replace(found.region, quality=FINER)
     again = tabulate(problem.family, statistics, finer, cores).by_neuron(phi, draws)
     refinement, direct = np.full(n, np.nan), np.full(n, np.nan)
     refinement[chosen] = np.abs(again - by_lattice).max(axis=1)

@@ -42,7 +42,7 @@ from spikepool.posterior.quadrature import HyperparameterSample, Quadrature
 from spikepool.posterior.summaries import SummaryOptions
 from spikepool.progress import Progress
 
-MOST_SUMS = 6_000_000
+MOST_SUMS = 1_500_000
 """Neurons × hyperparameter draws to average over; fewer draws serve where it would be more."""
 FEWEST_DRAWS = 512
 

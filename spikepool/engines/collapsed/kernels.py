@@ -15,6 +15,10 @@ _BARYCENTRIC = np.array([(-1.0) ** m for m in range(POINTS)])
 for _m in range(1, POINTS):
     _BARYCENTRIC[_m] = -_BARYCENTRIC[_m - 1] * (POINTS - _m) / _m
 _SHORT = 6
+_LEAST_MASS = 1e-14
+_TINY = 1e-290
+_LOG_RANGE = 60.0
+_SUM_POINTS, _SUM_REACH = 96, 10.0
 _SHORT_BARYCENTRIC = np.array([1.0, -5.0, 10.0, -10.0, 5.0, -1.0])
 SPREAD = np.array([0.7548776662466927, 0.5698402909980532])  # Roberts' R2 sequence
 REFINE = 8
@@ -103,6 +107,28 @@ def _dot(table, first, values, length):
 
 
 @njit(**OPTIONS)
+def _column_sums(table, first, likelihood, transposed, sums):
+    """Σ_k table[first + k] L[j, k] for every j."""
+    n_rows, n_columns = likelihood.shape
+    if n_columns > 1:
+        _row_sums(table, first, transposed, sums)
+        return
+    for j in range(n_rows):
+        sums[j] = table[first] * likelihood[j, 0]
+
+
+@njit(**OPTIONS)
+def _transposed(likelihood, scratch):
+    """Likelihood.T in rows of its own, for `_column_sums`; nothing for a single column."""
+    n_rows, n_columns = likelihood.shape
+    result = scratch[: n_rows * n_columns].reshape(n_columns, n_rows)
+    for k in range(n_columns):
+        for j in range(n_rows):
+            result[k, j] = likelihood[j, k]
+    return result
+
+
+@njit(**OPTIONS)
 def _log_of(likelihood, logs):
     for j in range(likelihood.shape[0]):
         for k in range(likelihood.shape[1]):
@@ -119,9 +145,13 @@ def evidence(
     n_draws = row_table.shape[0]
     sums = np.empty(columns.max())
     logs = np.empty(max(columns.max(), rows.max()))
+    scratch = np.empty((rows * columns).max())
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
         likelihood = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
+        transposed = np.empty((0, 0))
+        if row_narrow[:, row_class[i]].any():
+            transposed = _transposed(likelihood, scratch)
         r0, c0 = row_place[i], column_place[i]
         logarithms = np.empty((0, 0))
         for d in range(n_draws):
@@ -135,8 +165,9 @@ def evidence(
                 for k in range(n_columns):
                     logs[k] = np.log(sums[k])
             elif not delta_narrow:
+                _column_sums(column_table[d], c0, likelihood, transposed, logs)
                 for j in range(n_rows):
-                    logs[j] = np.log(_dot(column_table[d], c0, likelihood[j], n_columns))
+                    logs[j] = np.log(logs[j])
                 out[i, d] = integrate_nodes(
                     logs, n_rows, row_start[i], row_step[i], row_nodes[d], row_weights[d]
                 )
@@ -167,9 +198,11 @@ def examine(
     """
     across = np.empty(rows.max())
     along = np.empty(columns.max())
+    scratch = np.empty((rows * columns).max())
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
         likelihood = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
+        transposed = _transposed(likelihood, scratch)
         gaps[i] = 0.0
         edges[i] = 0.0
         for d in range(row_table.shape[0]):
@@ -178,8 +211,9 @@ def examine(
             _row_sums(row_of, r0, likelihood, along)
             for k in range(n_columns):
                 along[k] *= column_of[c0 + k]
+            _column_sums(column_of, c0, likelihood, transposed, across)
             for j in range(n_rows):
-                across[j] = row_of[r0 + j] * _dot(column_of, c0, likelihood[j], n_columns)
+                across[j] *= row_of[r0 + j]
             total = _compare(across, n_rows, gaps[i], edges[i], 0)
             if total > 0.0 and n_columns > 1:
                 _compare(along, n_columns, gaps[i], edges[i], 1)
@@ -202,26 +236,39 @@ def _compare(terms, length, gaps, edges, axis):
 
 
 @njit(**OPTIONS)
+def _between_nodes(values, logs, length, place, least_log):
+    """Density at `place`, in steps from the first node: a quintic through six logarithms.
+
+    Where one of the six is below `least_log`, which a polynomial would overshoot, linear between
+    the two neighbours.
+    """
+    whole = int(place)
+    if place == whole:
+        return values[whole]
+    base = min(max(whole - _SHORT // 2 + 1, 0), length - _SHORT)
+    above = 0.0
+    below = 0.0
+    for m in range(_SHORT):
+        if logs[base + m] < least_log:
+            part = place - whole
+            return (1.0 - part) * values[whole] + part * values[whole + 1]
+        weight = _SHORT_BARYCENTRIC[m] / (place - (base + m))
+        above += weight * logs[base + m]
+        below += weight
+    return np.exp(above / below)
+
+
+@njit(**OPTIONS)
 def _refined_density(values, length, step, fine):
-    """Density on REFINE points per step, ln f interpolated by quintics; returns its integral."""
-    size = (length - 1) * REFINE + 1
+    """Density on REFINE points per step; returns its integral."""
     logs = np.empty(length)
+    top = -np.inf
     for j in range(length):
-        logs[j] = np.log(max(values[j], 1e-290))
-    for j in range(length - 1):
-        base = min(max(j - _SHORT // 2 + 1, 0), length - _SHORT)
-        for r in range(REFINE):
-            place = j + r / REFINE
-            if r == 0:
-                fine[j * REFINE] = values[j]
-                continue
-            above = 0.0
-            below = 0.0
-            for m in range(_SHORT):
-                weight = _SHORT_BARYCENTRIC[m] / (place - (base + m))
-                above += weight * logs[base + m]
-                below += weight
-            fine[j * REFINE + r] = np.exp(above / below)
+        logs[j] = np.log(max(values[j], _TINY))
+        top = max(top, logs[j])
+    size = (length - 1) * REFINE + 1
+    for e in range(size - 1):
+        fine[e] = _between_nodes(values, logs, length, e / REFINE, top - _LOG_RANGE)
     fine[size - 1] = values[length - 1]
     total = 0.0
     for e in range(size - 1):
@@ -266,58 +313,115 @@ def _within(left, right, part):
 
 
 @njit(**OPTIONS)
-def _sum_density(mass, row_first, row_step, column_first, column_step, a, b, out, step):
-    """Density of a θ + b δ on a grid from the tabulated density of (θ, δ); returns its start.
+def _sum_density(
+    mass, logs, x_first, x_step, y_first, y_step, a, b, low, step, out
+):  # fmt: skip
+    """Density of a x + b y at `low`, `low` + `step`, ... from the tabulated density of (y, x).
 
-    For every δ node the density along θ is interpolated in logarithms, where it is close to a
-    parabola; the sum over δ is the trapezoid rule.
+    For every node of y the density along x is interpolated in logarithms, where it is close to a
+    parabola; the sum over y is the trapezoid rule, which holds where b's steps are not the longer.
     """
-    n_rows, n_columns = mass.shape
-    logs = np.empty((n_columns, n_rows))
-    for j in range(n_rows):
-        for k in range(n_columns):
-            logs[k, j] = np.log(max(mass[j, k], 1e-290))
-    corner = a * row_first + b * column_first
-    ends = corner, corner + a * row_step * (n_rows - 1)
-    low = min(ends[0], ends[1]) + min(0.0, b * column_step * (n_columns - 1))
+    n_lines, length = mass.shape
+    least_log = np.log(mass.max()) - _LOG_RANGE
     for e in range(out.size):
         total = 0.0
-        for k in range(n_columns):
-            place = (low + e * step - b * (column_first + k * column_step)) / a - row_first
-            place /= row_step
-            if place <= 0.0 or place >= n_rows - 1:
+        for k in range(n_lines):
+            place = ((low + e * step - b * (y_first + k * y_step)) / a - x_first) / x_step
+            if place <= 0.0 or place >= length - 1:
                 continue
             whole = int(place)
-            base = min(max(whole - _SHORT // 2 + 1, 0), n_rows - _SHORT)
-            if place == whole:
-                total += mass[whole, k]
-                continue
-            if mass[whole, k] <= 0.0 and mass[whole + 1, k] <= 0.0:
-                continue
-            above = 0.0
-            below = 0.0
-            for m in range(_SHORT):
-                weight = _SHORT_BARYCENTRIC[m] / (place - (base + m))
-                above += weight * logs[k, base + m]
-                below += weight
-            total += np.exp(above / below)
+            line = mass[k]
+            if line[whole] >= _LEAST_MASS or line[whole + 1] >= _LEAST_MASS:
+                total += _between_nodes(line, logs[k], length, place, least_log)
         out[e] = total
-    return low
 
 
 @njit(**OPTIONS)
-def pick(weights, length, uniform):
-    """Index of the cell in which the cumulative weight passes `uniform`, and the place in it."""
-    total = 0.0
-    for e in range(length):
-        total += weights[e]
-    target = uniform * total
+def _sum_quantiles(
+    mass, row_first, row_step, column_first, column_step, a, b, masses, threshold, quantiles
+):  # fmt: skip
+    """Quantiles of a θ + b δ, and its mass above a threshold."""
+    n_rows, n_columns = mass.shape
+    mean = 0.0
+    square = 0.0
+    origin = a * row_first + b * column_first
+    for j in range(n_rows):
+        for k in range(n_columns):
+            value = a * row_step * j + b * column_step * k
+            mean += mass[j, k] * value
+            square += mass[j, k] * value * value
+    sd = np.sqrt(max(square - mean * mean, 0.0))
+    ends = a * row_step * (n_rows - 1), b * column_step * (n_columns - 1)
+    low = max(min(ends[0], 0.0) + min(ends[1], 0.0), mean - _SUM_REACH * sd) + origin
+    high = min(max(ends[0], 0.0) + max(ends[1], 0.0), mean + _SUM_REACH * sd) + origin
+    step = (high - low) / (_SUM_POINTS - 1)
+    density = np.empty(_SUM_POINTS)
+    if abs(a) * row_step <= abs(b) * column_step:
+        logs = np.log(np.maximum(mass, _TINY))
+        _sum_density(
+            mass, logs, column_first, column_step, row_first, row_step, b, a, low, step, density
+        )
+    else:
+        turned = np.ascontiguousarray(mass.T)
+        logs = np.log(np.maximum(turned, _TINY))
+        _sum_density(
+            turned, logs, row_first, row_step, column_first, column_step, a, b, low, step, density
+        )
+    return density_quantiles(density, _SUM_POINTS, low, step, masses, threshold, quantiles)
+
+
+@njit(**OPTIONS)
+def pick(weights, length, target):
+    """Cell in which the cumulative weight passes `target`, with the place in it, from −½ to ½."""
     below = 0.0
     for e in range(length):
         if below + weights[e] >= target and weights[e] > 0.0:
             return e + (target - below) / weights[e] - 0.5
         below += weights[e]
     return length - 1.0
+
+
+@njit(**OPTIONS)
+def draw_from(weights, length, uniform):
+    """Draw a place, in steps from the first node, from tabulated weights.
+
+    The draw lies anywhere in the cell of its node; drawing towards the mean undoes the spread that
+    this adds.
+    """
+    total = 0.0
+    first = 0.0
+    second = 0.0
+    for e in range(length):
+        total += weights[e]
+        first += weights[e] * e
+        second += weights[e] * e * e
+    mean = first / total
+    variance = max(second / total - mean * mean, 0.0)
+    cell = pick(weights, length, uniform * total)
+    return mean + (cell - mean) * np.sqrt(variance / (variance + 1.0 / 12.0))
+
+
+@njit(**OPTIONS)
+def _add_products(row_table, r0, column_table, c0, scales, mass):
+    """mass += Σ_d scale_d × rows_d ⊗ columns_d, four draws at a time."""
+    n_rows, n_columns = mass.shape
+    n_draws = scales.size
+    end = c0 + n_columns
+    for d in range(0, n_draws - n_draws % 4, 4):
+        c_0, c_1 = column_table[d, c0:end], column_table[d + 1, c0:end]
+        c_2, c_3 = column_table[d + 2, c0:end], column_table[d + 3, c0:end]
+        for j in range(n_rows):
+            w0, w1 = row_table[d, r0 + j] * scales[d], row_table[d + 1, r0 + j] * scales[d + 1]
+            w2 = row_table[d + 2, r0 + j] * scales[d + 2]
+            w3 = row_table[d + 3, r0 + j] * scales[d + 3]
+            line = mass[j]
+            for k in range(n_columns):
+                line[k] += (w0 * c_0[k] + w1 * c_1[k]) + (w2 * c_2[k] + w3 * c_3[k])
+    for d in range(n_draws - n_draws % 4, n_draws):
+        for j in range(n_rows):
+            weight = row_table[d, r0 + j] * scales[d]
+            for k in range(n_columns):
+                mass[j, k] += weight * column_table[d, c0 + k]
 
 
 @njit(**OPTIONS)
@@ -340,10 +444,13 @@ def mixture(
     across = np.empty(rows.max())
     mean_theta = np.empty(n_draws)
     mean_delta = np.empty(n_draws)
+    scales = np.empty(n_draws)
+    scratch = np.empty((rows * columns).max())
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
         likelihood = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
         r0, c0 = row_place[i], column_place[i]
+        transposed = _transposed(likelihood, scratch)
         mass = masses_out[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
         mass[:] = 0.0
         row_first, column_first = row_start[i] * row_step[i], column_start[i] * column_step[i]
@@ -357,18 +464,12 @@ def mixture(
             for k in range(n_columns):
                 along[k] *= column_of[c0 + k]
                 total += along[k]
-            scale = weights[d] / total
+            scales[d] = weights[d] / total
             first = 0.0
             second = 0.0
+            _column_sums(column_of, c0, likelihood, transposed, across)
             for j in range(n_rows):
-                weight = row_of[r0 + j] * scale
-                line = mass[j]
-                sums = 0.0
-                row = likelihood[j]
-                for k in range(n_columns):
-                    line[k] += weight * column_of[c0 + k]
-                sums = _dot(column_of, c0, row, n_columns)
-                across[j] = row_of[r0 + j] * sums
+                across[j] *= row_of[r0 + j]
                 first += across[j] * j
                 second += across[j] * j * j
             first /= total
@@ -395,16 +496,17 @@ def mixture(
                 k = 0
                 place = mean_delta[d]
                 if n_columns > 1:
-                    cell = pick(along, n_columns, u)
+                    cell = pick(along, n_columns, u * total)
                     k = min(max(int(round(cell)), 0), n_columns - 1)
                     shrink = np.sqrt(spread / (spread + column_step[i] ** 2 / 12))
                     place += (column_first + cell * column_step[i] - mean_delta[d]) * shrink
                 column_draws[drawn, i] = place
+                given = transposed[k]
                 for j in range(n_rows):
-                    across[j] = row_of[r0 + j] * likelihood[j, k]
-                cell = pick(across, n_rows, v)
-                spread_draw(across, n_rows, cell, row_first, row_step[i], row_draws, drawn, i)
+                    across[j] = row_of[r0 + j] * given[j]
+                row_draws[drawn, i] = row_first + draw_from(across, n_rows, v) * row_step[i]
                 drawn += 1
+        _add_products(row_table, r0, column_table, c0, scales, mass)
         total = 0.0
         for j in range(n_rows):
             for k in range(n_columns):
@@ -419,32 +521,10 @@ def mixture(
         spread_between(mean_theta, weights, moments[i], 8)
         spread_between(mean_delta, weights, moments[i], 10)
         if b != 0.0 and n_columns > 1:
-            span = abs(a) * row_step[i] * (n_rows - 1) + abs(b) * column_step[i] * (n_columns - 1)
-            step = min(abs(a) * row_step[i], abs(b) * column_step[i])
-            size = max(int(np.ceil(span / step)) + 1, 8)
-            density = np.empty(size)
-            low = _sum_density(
-                mass, row_first, row_step[i], column_first, column_step[i], a, b, density, step
-            )
-            above[i] = density_quantiles(
-                density, size, low, step, masses, thresholds[i], sum_quantiles[i]
-            )
-
-
-@njit(**OPTIONS)
-def spread_draw(weights, length, cell, first, step, draws, drawn, i):
-    """Place a draw inside its cell so that the spread of the density is kept."""
-    total = 0.0
-    mean = 0.0
-    square = 0.0
-    for j in range(length):
-        total += weights[j]
-        mean += weights[j] * j
-        square += weights[j] * j * j
-    mean /= total
-    variance = max(square / total - mean * mean, 0.0)
-    shrink = np.sqrt(variance / (variance + 1.0 / 12.0))
-    draws[drawn, i] = first + (mean + (cell - mean) * shrink) * step
+            above[i] = _sum_quantiles(
+                mass, row_first, row_step[i], column_first, column_step[i], a, b,
+                masses, thresholds[i], sum_quantiles[i],
+            )  # fmt: skip
 
 
 @njit(**OPTIONS)

@@ -12,11 +12,10 @@ from spikepool.engines.collapsed.kernels import (
     POINTS,
     SPREAD,
     density_quantiles,
+    draw_from,
     integrate_nodes,
-    pick,
     polynomial,
     spread_between,
-    spread_draw,
 )
 
 
@@ -133,8 +132,7 @@ def mixture_shared(
             ratio += weights[d] * variance / width[d] ** 2
             for _ in range(copies[d]):
                 uniform = (shifts[i, 1] + drawn * SPREAD[1]) % 1.0
-                cell = pick(line, n_rows, uniform)
-                spread_draw(line, n_rows, cell, first, step, draws, drawn, i)
+                draws[drawn, i] = first + draw_from(line, n_rows, uniform) * step
                 drawn += 1
         masses_out[i, :n_rows] = mass
         middle = first + step * (n_rows - 1) / 2

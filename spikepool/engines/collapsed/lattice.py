@@ -40,15 +40,11 @@ NARROW = 1.4
 """A population narrower than this many steps is integrated on nodes of its own."""
 BLUR = 0.08
 """Step, over the parameter's sd, that the narrowest populations may not go below."""
-_SCAN_ROWS, _SCAN_COLUMNS = 24, 20
+_SCAN_ROWS, _SCAN_COLUMNS = 18, 16
 _ZOOMS = 8
 _SHRUNK = 0.6
 _STEP_MATTERS = 6.0
 _ROUNDS = 8
-MOST_GAP = 5e-4
-"""Difference of even and odd nodes above which a lattice is refined."""
-MOST_EDGE = 1e-8
-"""Share of an edge above which a lattice is widened."""
 _VALUES_AT_ONCE = 3_000_000
 _MARGIN = 6
 _MOST_LOG = 700.0
@@ -119,6 +115,36 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """How fine and how wide a lattice is.
+
+    Attributes
+    ----------
+    step_factor : float
+        Steps, over those that the widths of the likelihoods suggest.
+    negligible : float
+        Log density below its maximum at which a window ends.
+    most_gap : float
+        Difference of even and odd nodes above which a lattice is refined; its error is about the
+        square.
+    most_edge : float
+        Share of an edge above which a lattice is widened.
+    """
+
+    step_factor: float
+    negligible: float
+    most_gap: float
+    most_edge: float
+
+
+FINE = Quality(1.0, NEGLIGIBLE, 5e-4, 1e-8)
+ROUGH = Quality(1.4, 11.0, 3e-2, 1e-4)
+"""For finding the mode."""
+FINER = Quality(0.6, NEGLIGIBLE + 8, 1e-4, 1e-10)
+"""For checking the others."""
+
+
+@dataclass(frozen=True)
 class Region:
     """The hyperparameters a lattice must serve.
 
@@ -130,18 +156,14 @@ class Region:
         Hyperparameters, the central ones first: the window covers what matters under each.
     least_width : tuple of (float, float)
         Population widths, of θ and δ, that the lattice should still resolve.
-    step_factor : float
-        Below 1 for a lattice finer than needed.
-    negligible : float
-        Log density below its maximum at which a window ends.
+    quality : Quality
     """
 
     rate: Level
     dispersion: Level | None
     corners: Hyperparameters
     least_width: tuple[float, float]
-    step_factor: float = 1.0
-    negligible: float = NEGLIGIBLE
+    quality: Quality
 
     @property
     def shared(self) -> str | None:
@@ -179,8 +201,8 @@ def build_lattice(family: CountFamily, s: CountStatistics, region: Region) -> La
     Lattice
     """
     windows = find_windows(family, s, region)
-    theta = _axis(windows, 0, LARGEST_STEP_THETA * region.step_factor)
-    delta = _axis(windows, 1, LARGEST_STEP_DELTA * region.step_factor)
+    theta = _axis(windows, 0, LARGEST_STEP_THETA * region.quality.step_factor)
+    delta = _axis(windows, 1, LARGEST_STEP_DELTA * region.quality.step_factor)
     if region.dispersion is None:
         zero = np.zeros(s.n_neurons, dtype=np.int64)
         delta = Axis(zero, zero, zero + 1, LARGEST_STEP_DELTA)
@@ -202,11 +224,10 @@ def build_lattice(family: CountFamily, s: CountStatistics, region: Region) -> La
 def _mended(lattice: Lattice, region: Region) -> tuple[Axis, Axis, BoolArray]:
     """Return finer or wider axes for the neurons that need them, and which do."""
     gaps, edges = examine_lattice(lattice, region)
-    rows = _wider(lattice.rows, edges[:, 0] > MOST_EDGE, edges[:, 1] > MOST_EDGE)
-    columns = _wider(lattice.columns, edges[:, 2] > MOST_EDGE, edges[:, 3] > MOST_EDGE)
-    rows = _finer(rows, gaps[:, 0] > MOST_GAP)
-    columns = _finer(columns, gaps[:, 1] > MOST_GAP)
-    return rows, columns, (gaps > MOST_GAP).any(axis=1) | (edges > MOST_EDGE).any(axis=1)
+    coarse, cut = gaps > region.quality.most_gap, edges > region.quality.most_edge
+    rows = _finer(_wider(lattice.rows, cut[:, 0], cut[:, 1]), coarse[:, 0])
+    columns = _finer(_wider(lattice.columns, cut[:, 2], cut[:, 3]), coarse[:, 1])
+    return rows, columns, coarse.any(axis=1) | cut.any(axis=1)
 
 
 def examine_lattice(lattice: Lattice, region: Region) -> tuple[FloatArray, FloatArray]:
@@ -366,22 +387,19 @@ def _zoomed(
     family: CountFamily, s: CountStatistics, region: Region
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return lower and upper ends and steps, shape (2, n)."""
-    delta_lower, delta_upper = _delta_support(s, region)
-    theta_lower, theta_upper = _theta_support(s, region)
-    before = delta_upper - delta_lower
-    for _ in range(_ZOOMS):
-        scan = _Scan(family, s, region, delta_lower, delta_upper, theta_lower, theta_upper)
-        theta_lower, theta_upper = scan.theta_window()
-        if region.dispersion is None or region.dispersion.is_point:
-            break
-        delta_lower, delta_upper = scan.delta_window()
-        width = delta_upper - delta_lower
-        if np.all(width > _SHRUNK * before):
-            break
-        before = width
+    lower, upper = _theta_support(s, region)
+    scan = _Scan(family, s, region, *_delta_support(s, region), lower, upper)
+    if region.dispersion is not None and not region.dispersion.is_point:
+        for _ in range(_ZOOMS):
+            before = scan.delta[-1] - scan.delta[0]
+            scan = scan.closer()
+            if np.all(scan.delta[-1] - scan.delta[0] > _SHRUNK * before):
+                break
+    theta_lower, theta_upper = scan.theta_window()
+    delta_lower, delta_upper = scan.delta_window()
     lower = np.stack([theta_lower, delta_lower])
     upper = np.stack([theta_upper, delta_upper])
-    step = scan.steps() * region.step_factor
+    step = scan.steps() * region.quality.step_factor
     for axis, level in enumerate((region.rate, region.dispersion)):
         if level is not None and level.is_point:
             lower[axis] -= _MARGIN * step[axis]
@@ -418,15 +436,15 @@ class _Scan:
         region: Region,
         delta_lower: FloatArray,
         delta_upper: FloatArray,
-        theta_lower: FloatArray,
-        theta_upper: FloatArray,
+        lower: FloatArray,
+        upper: FloatArray,
     ) -> None:
         self.family, self.s, self.region = family, s, region
         columns = 1 if region.dispersion is None else _SCAN_COLUMNS
         self.delta = np.asarray(np.linspace(delta_lower, delta_upper, columns))
         shape = self.delta.shape
-        self.lower = np.broadcast_to(theta_lower, shape).copy()
-        self.upper = np.broadcast_to(theta_upper, shape).copy()
+        self.lower = np.broadcast_to(lower, shape).copy()
+        self.upper = np.broadcast_to(upper, shape).copy()
         self._evaluate()
         if region.rate.is_point:
             return
@@ -437,6 +455,18 @@ class _Scan:
             if np.all(self.upper - self.lower > _SHRUNK * before):
                 break
 
+    def closer(self) -> "_Scan":
+        """Scan the δ that matter, starting from the θ that matter at their neighbours."""
+        lower, upper = self.delta_window()
+        delta = np.asarray(np.linspace(lower, upper, _SCAN_COLUMNS))
+        place = (delta - self.delta[0]) / (self.delta[1] - self.delta[0])
+        left = np.clip(np.floor(place).astype(np.int64), 0, _SCAN_COLUMNS - 2)
+        ends = []
+        for of, better in ((self.lower, np.minimum), (self.upper, np.maximum)):
+            beside = np.take_along_axis(of, left, axis=0), np.take_along_axis(of, left + 1, axis=0)
+            ends.append(better(*beside))
+        return _Scan(self.family, self.s, self.region, lower, upper, ends[0], ends[1])
+
     def _evaluate(self) -> None:
         """Evaluate the grid, and mark what matters under any corner."""
         self.theta = np.asarray(np.linspace(self.lower, self.upper, _SCAN_ROWS))
@@ -446,8 +476,8 @@ class _Scan:
         for which, corner in enumerate(self._corners()):
             values = likelihood + self._population(corner)
             top = values.max(axis=0)
-            self.in_column |= values > top - self.region.negligible
-            self.inside |= values > top.max(axis=0) - self.region.negligible
+            self.in_column |= values > top - self.region.quality.negligible
+            self.inside |= values > top.max(axis=0) - self.region.quality.negligible
             if which == 0:
                 self.values = values - top.max(axis=0)
                 if not self.region.rate.is_point:

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.data.spike_counts import FloatArray
 from spikepool.data.tally import Tally
 from spikepool.engines.collapsed.hyperposterior import (
     Laplace,
@@ -14,7 +14,7 @@ from spikepool.engines.collapsed.hyperposterior import (
     find_mode,
     sample_adaptively,
 )
-from spikepool.engines.collapsed.lattice import Region
+from spikepool.engines.collapsed.lattice import FINE, ROUGH, Quality, Region
 from spikepool.engines.collapsed.levels import Level
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
 from spikepool.engines.collapsed.model import HyperpriorFunctions
@@ -28,7 +28,7 @@ type _Likelihood = MarginalLikelihood | SharedLikelihood
 _TYPICAL_DISPERSION = 0.4
 STEPS = 6
 """Steps of a fit that progress counts."""
-SCOUTS = 128
+SCOUTS = (128, 2048)
 """Neurons that find the rough place of the mode."""
 _REACH = 6.0
 _MOST_REACH = 2.5
@@ -138,23 +138,21 @@ def find_hyperposterior(
     """
     if problem.hyperpriors.size == 0:
         return _without_hyperparameters(problem, cores)
-    laplace = _scout(problem, start, cores)
-    unseen = max(problem.statistics.n_neurons / SCOUTS - 1, 0.0)
+    laplace = _rough_mode(problem, start, cores)
+    unseen = max(problem.statistics.n_neurons / SCOUTS[-1] - 1, 0.0)
     box = _box_around(laplace, _REACH + 2.5 * np.sqrt(unseen))
     for _ in range(_MOST_TRIES):
-        region = _region(problem, box, laplace)
+        region = _region(problem, box, laplace, FINE)
         progress.advance(1, STEPS, "likelihoods of the neurons")
         marginal = tabulate(problem.family, problem.statistics, region, cores)
         progress.advance(2, STEPS, "posterior of the hyperparameters")
         target = _Target(problem.hyperpriors, marginal)
-        better = find_mode(target.log_density, laplace.mode, laplace.sd)
-        if not box.contains(better.mode[np.newaxis])[0]:
-            laplace, box = better, _box_around(better, _REACH)
+        laplace = find_mode(target.log_density, laplace.mode, laplace.sd)
+        if not box.contains(laplace.mode[np.newaxis])[0]:
+            box = _box_around(laplace, _REACH)
             continue
-        laplace = better
         sample = sample_adaptively(target.log_density, laplace, rng, batch=_BATCH)
-        inside = box.contains(sample.points)
-        outside = float(sample.weights[~inside].sum())
+        outside = float(sample.weights[~box.contains(sample.points)].sum())
         found = Found(sample, problem.hyperpriors.at(sample.points)[1], marginal, region, outside)
         if outside < 1e-3:
             return found
@@ -164,7 +162,7 @@ def find_hyperposterior(
 
 def _without_hyperparameters(problem: Problem, cores: int) -> Found:
     """Tabulate the neurons of a model in which nothing is pooled."""
-    region = Region(problem.rate, problem.dispersion, {}, (1.0, 1.0))
+    region = Region(problem.rate, problem.dispersion, {}, (1.0, 1.0), FINE)
     marginal = tabulate(problem.family, problem.statistics, region, cores)
     nothing = np.zeros((1, 0))
     log_evidence = float(marginal.total({}, 1)[0])
@@ -199,20 +197,38 @@ class _Target:
         return np.asarray(log_prior + self._scale * self._marginal.total(phi, len(points)))
 
 
-def _scout(problem: Problem, start: FloatArray, cores: int) -> Laplace:
-    """Find the mode roughly, with some of the neurons standing for all."""
-    total = problem.statistics.n_neurons
-    chosen: IntArray = np.unique(np.linspace(0, total - 1, min(total, SCOUTS)).astype(np.int64))
-    statistics = problem.statistics.of_neurons(chosen)
+def _rough_mode(problem: Problem, start: FloatArray, cores: int) -> Laplace:
+    """Find the mode on rough lattices, with some neurons that stand for all, then with more."""
     laplace = Laplace(start, np.diag(np.full(len(start), 0.3**2)))
-    reach = 0.8
+    reach = np.full(len(start), 0.8)
+    total, before = problem.statistics.n_neurons, 0
+    for scouts in SCOUTS:
+        chosen = np.unique(np.linspace(0, total - 1, min(total, scouts)).astype(np.int64))
+        if len(chosen) == before:
+            break
+        statistics = problem.statistics.of_neurons(chosen)
+        laplace = _climbed(problem, statistics, total / len(chosen), laplace, reach, cores)
+        reach = np.minimum(_MOST_REACH, 4 * np.sqrt(total / len(chosen)) * laplace.sd)
+        before = len(chosen)
+    return laplace
+
+
+def _climbed(
+    problem: Problem,
+    statistics: CountStatistics,
+    scale: float,
+    laplace: Laplace,
+    reach: FloatArray,
+    cores: int,
+) -> Laplace:
+    """Climb within boxes of half-width `reach`, each about the highest point of the one before."""
     for _ in range(_MOST_TRIES):
         box = _Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
-        region = _region(problem, box, laplace)
+        region = _region(problem, box, laplace, ROUGH)
         marginal = tabulate(problem.family, statistics, region, cores)
-        target = _Target(problem.hyperpriors, marginal, total / len(chosen))
-        laplace = find_mode(target.log_density, laplace.mode, np.full(len(start), 0.2))
-        if np.all(np.abs(laplace.mode - box.centre) < 0.8 * reach):
+        target = _Target(problem.hyperpriors, marginal, scale)
+        laplace = find_mode(target.log_density, laplace.mode, np.minimum(0.2, 0.5 * reach))
+        if np.all(np.abs(laplace.mode - box.centre) < reach):
             break
     return laplace
 
@@ -230,7 +246,7 @@ def _box_of(sample: WeightedSample, laplace: Laplace) -> _Box:
     return _Box(laplace.mode, lower - margin, upper + margin)
 
 
-def _region(problem: Problem, box: _Box, laplace: Laplace) -> Region:
+def _region(problem: Problem, box: _Box, laplace: Laplace, quality: Quality) -> Region:
     _, corners = problem.hyperpriors.at(box.corners())
     _, low = problem.hyperpriors.at(np.stack([laplace.mode, laplace.mode - 2 * laplace.sd]))
     return Region(
@@ -238,6 +254,7 @@ def _region(problem: Problem, box: _Box, laplace: Laplace) -> Region:
         problem.dispersion,
         corners,
         (_least_width(problem.rate, low), _least_width(problem.dispersion, low)),
+        quality,
     )
 
 
