@@ -340,6 +340,19 @@ def test_the_monte_carlo_error_is_that_of_repeated_runs():
     assert np.all(means.std(axis=0, ddof=1) > 0)
 
 
+def test_a_long_tail_towards_no_spread_passes_the_checks():
+    """Eight estimates in which τ is clearly above 0, but 0 is not ruled out."""
+    x = Estimates(
+        tuple("abcdefgh"),
+        np.array([0.0555, 1.9962, 3.2372, -0.4145, 1.9803, -0.308, -2.1831, 6.9989]),
+        np.array([1.2522, 2.5605, 2.322, 0.3971, 0.614, 0.501, 1.4936, 2.946]),
+    )
+    priors = NormalPriors(Normal(0, 1), HalfNormal(1.0), Normal(0, 1))
+    found = integrate_normal(PARTIAL, x, priors, EngineOptions(seed=14), REQUEST)
+    assert found.importance.pareto_k < 0.5
+    assert found.importance.points == 2 * 8192
+
+
 @pytest.mark.parametrize("spec", [NONE, COMPLETE, PARTIAL, STUDENT], ids=lambda s: s.name)
 def test_the_engines_agree(spec):
     """|Δ| <= 0.02 sds + 4.5 Monte Carlo errors, for all means of θ (error rate below 1e-4)."""
