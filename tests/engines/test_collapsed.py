@@ -1,0 +1,388 @@
+"""The collapsed engine as a whole: every model, repeatable, and right where the truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from spikepool.config import EngineOptions
+from spikepool.data.spike_counts import Labels, SpikeCounts
+from spikepool.data.tally import tally_counts
+from spikepool.engines.collapsed.engine import integrate_posterior
+from spikepool.models.families import FAMILIES
+from spikepool.models.populations import POPULATIONS
+from spikepool.models.priors import default_priors
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.summaries import SummaryOptions
+from spikepool.progress import Silent
+
+NB2 = ModelSpec("nb2", "partial", "partial")
+POISSON = ModelSpec("poisson", "partial", None)
+POOLINGS = ("none", "complete", "partial")
+SPECS = [
+    ModelSpec(family, pooling, dispersion, population)
+    for family in FAMILIES
+    for pooling in POOLINGS
+    for population in (POPULATIONS if pooling == "partial" else ["normal"])
+    for dispersion in ([None] if family == "poisson" else POOLINGS)
+]
+
+
+def rates_table():
+    """Return counts of ten neurons from 2 to 30 spikes per trial, with a gain of 0.4."""
+    rng = np.random.default_rng(5)
+    rates = np.exp(rng.normal(2.0, 0.7, 10))
+    return {
+        f"n{i}": rng.poisson(rate * rng.gamma(6, 1 / 6, 8)).tolist() for i, rate in enumerate(rates)
+    }
+
+
+ORDINARY = rates_table()
+DIFFICULT = {
+    **ORDINARY,
+    "silent": [0] * 8,
+    "one trial": [4],
+    "one silent trial": [0],
+    "regular": [7] * 10,
+}
+
+
+def tally_of(table, exposure=0.5, order=None):
+    """Return the tally of counts per neuron; rows in any order."""
+    rows = [(name, count) for name, counts in table.items() for count in counts]
+    rows = [rows[i] for i in order] if order is not None else rows
+    names = tuple(table)
+    return tally_counts(
+        SpikeCounts(
+            Labels("neuron", names, np.array([names.index(name) for name, _ in rows])),
+            np.array([count for _, count in rows]),
+            np.full(len(rows), exposure),
+            exposure_known=True,
+        )
+    )
+
+
+def integrate(spec, tally, seed=0, cores=1, joint_draws=1000, priors=None):
+    """Compute a posterior with the default priors."""
+    options = EngineOptions(seed=seed, cores=cores)
+    summary = SummaryOptions(0.9, 1.1, joint_draws)
+    priors = priors or default_priors(tally)
+    return integrate_posterior(spec, tally, priors, options, summary, Silent())
+
+
+def numbers(posterior):
+    """Return every number of a posterior by name."""
+    quadrature = posterior.quadrature
+    found = {
+        "theta": posterior.draws.theta,
+        "weights": quadrature.hyperparameters.weights,
+        "realised": quadrature.marginals.realised_weight,
+        "variance": quadrature.marginals.rate_variance,
+        "trial": quadrature.leave_out.trial,
+        "neuron": quadrature.leave_out.neuron,
+        "refinement": quadrature.certificate.refinement_error,
+        "direct": quadrature.certificate.direct_error,
+        **{f"phi {name}": of for name, of in quadrature.hyperparameters.values.items()},
+        **{f"drawn {name}": of for name, of in posterior.draws.population.items()},
+    }
+    for name, summary in (
+        ("rate", quadrature.marginals.rate), ("log_rate", quadrature.marginals.log_rate),
+    ):  # fmt: skip
+        found |= {f"{name} {part}": of for part, of in vars(summary).items()}
+    dispersion = quadrature.marginals.dispersion
+    if dispersion is not None:
+        found |= {"delta": posterior.draws.delta, "above": dispersion.prob_fano_above}
+        for name in ("fano", "gain_sd", "log_dispersion"):
+            parts = vars(getattr(dispersion, name)).items()
+            found |= {f"{name} {part}": of for part, of in parts}
+    return found
+
+
+def assert_identical(one, two):
+    """Compare two posteriors to the last bit."""
+    one, two = numbers(one), numbers(two)
+    assert one.keys() == two.keys()
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, two[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def nb2():
+    """Return the posterior of NB2 with partial pooling, of ordinary neurons."""
+    return integrate(NB2, tally_of(ORDINARY))
+
+
+class TestEveryModel:
+    """Family × pooling × pooling of the dispersion × population."""
+
+    @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+    def test_passes_its_certificate(self, spec):
+        """With silent neurons, neurons of one trial, and one too regular."""
+        tally = tally_of(DIFFICULT)
+        posterior = integrate(spec, tally, joint_draws=200)
+        assert posterior.quadrature.certificate.problems == ()
+        assert posterior.draws.theta.shape == (1, 200, len(DIFFICULT))
+        undefined = {"fano mean", "fano sd", "gain_sd mean", "gain_sd sd", "refinement", "direct"}
+        for name, values in numbers(posterior).items():
+            if name not in undefined:
+                assert np.isfinite(values).all(), name
+        for summary in (
+            posterior.quadrature.marginals.log_rate, posterior.quadrature.marginals.rate,
+        ):  # fmt: skip
+            assert np.all(summary.lower < summary.median)
+            assert np.all(summary.median < summary.upper)
+
+
+class TestRepeatability:
+    """Tables and draws, to the last bit."""
+
+    def test_threads_do_not_matter(self, nb2):
+        """One core and two."""
+        assert_identical(nb2, integrate(NB2, tally_of(ORDINARY), cores=2))
+
+    def test_order_of_rows_does_not_matter(self, nb2):
+        """Nor which neuron stands first in the table."""
+        order = np.random.default_rng(1).permutation(80)
+        assert_identical(nb2, integrate(NB2, tally_of(ORDINARY, order=order)))
+
+    def test_another_seed_differs_within_its_error(self, nb2):
+        """Means of θ within 5 of their reported standard errors, and not to the last bit."""
+        other = integrate(NB2, tally_of(ORDINARY), seed=1)
+        one, two = (each.quadrature.marginals for each in (nb2, other))
+        error = np.hypot(one.log_rate_mcse, two.log_rate_mcse)
+        gap = np.abs(one.log_rate.mean - two.log_rate.mean)
+        assert np.all(gap > 0)
+        assert np.all(gap < 5 * error)
+        error = np.hypot(one.log_dispersion_mcse, two.log_dispersion_mcse)
+        gap = one.dispersion.log_dispersion.mean - two.dispersion.log_dispersion.mean
+        assert np.all(np.abs(gap) < 5 * error)
+
+    def test_draws_of_a_neuron_do_not_depend_on_its_neighbours(self):
+        """Without pooling nothing joins them: the same draws alone, among others, in any place."""
+        spec, whole = ModelSpec("nb2", "none", "none"), tally_of(DIFFICULT)
+        priors = default_priors(whole)
+        together = integrate(spec, whole, priors=priors).draws
+        for name in ("n3", "silent", "one trial"):
+            alone = integrate(spec, tally_of({name: DIFFICULT[name]}), priors=priors).draws
+            i = whole.neurons.index(name)
+            np.testing.assert_array_equal(alone.theta[..., 0], together.theta[..., i])
+            np.testing.assert_array_equal(alone.delta[..., 0], together.delta[..., i])
+
+    @pytest.mark.parametrize("spec", [POISSON, NB2, ModelSpec("nb1", "none", "none")], ids=str)
+    def test_rescaled_exposure_shifts_log_rates_alone(self, spec):
+        """Seconds or milliseconds: θ − ln c, and nothing else, to what the search can repeat.
+
+        Nodes are multiples of a step and do not shift along, so that φ is sampled at points that
+        differ by the quadrature's error.
+        """
+        factor = 1000.0
+        one = integrate(spec, tally_of(ORDINARY, 0.5))
+        two = integrate(spec, tally_of(ORDINARY, 0.5 * factor))
+        moved = -np.log(factor)
+        for part in ("mean", "median", "lower", "upper"):
+            first, second = (getattr(p.quadrature.marginals.log_rate, part) for p in (one, two))
+            np.testing.assert_allclose(second - moved, first, atol=1e-5)
+        np.testing.assert_allclose(
+            two.quadrature.marginals.log_rate.sd, one.quadrature.marginals.log_rate.sd, rtol=1e-5
+        )
+        np.testing.assert_allclose(
+            two.quadrature.leave_out.trial, one.quadrature.leave_out.trial, atol=1e-4
+        )
+        if spec.family != "poisson":
+            first, second = (p.quadrature.marginals.dispersion for p in (one, two))
+            np.testing.assert_allclose(second.fano.median, first.fano.median, rtol=1e-5)
+            np.testing.assert_allclose(second.gain_sd.median, first.gain_sd.median, rtol=1e-5)
+
+
+@pytest.mark.parametrize("spec", [NB2, ModelSpec("nb1", "partial", "complete"), POISSON], ids=str)
+def test_joint_draws_have_the_exact_marginals(spec):
+    """Shares of 4,000 draws below the exact quantiles, within 5 standard errors of the masses.
+
+    360 comparisons of NB2: a false alarm in 5,000.
+    """
+    posterior = integrate(spec, tally_of(ORDINARY), joint_draws=4000)
+    marginals, draws = posterior.quadrature.marginals, posterior.draws
+    pairs = [(marginals.log_rate, draws.flat_theta)]
+    if spec.dispersion_pooling == "partial":
+        pairs.append((marginals.dispersion.log_dispersion, draws.flat_delta))
+    if spec.family != "poisson":
+        tally = tally_of(ORDINARY)
+        family = FAMILIES[spec.family]
+        fano = family.fano(draws.flat_theta, draws.flat_delta, tally.mean_exposure)
+        pairs.append((marginals.dispersion.fano, fano))
+        above = np.mean(fano > 1.1, axis=0)
+        exact = marginals.dispersion.prob_fano_above
+        assert np.all(np.abs(above - exact) < 5 * np.sqrt(exact * (1 - exact) / 4000) + 1e-3)
+    for summary, drawn in pairs:
+        for part, mass in (("lower", 0.05), ("median", 0.5), ("upper", 0.95)):
+            below = np.mean(drawn < getattr(summary, part), axis=0)
+            assert np.all(np.abs(below - mass) < 5 * np.sqrt(mass * (1 - mass) / 4000))
+
+
+def log_rate_moments(spikes, exposure, mean, sd):
+    """Mean and sd of θ | y for y ~ Poisson(e^θ e), θ ~ N(mean, sd²), on a fine grid."""
+    theta = mean + sd * np.linspace(-12, 12, 40_001)
+    log_density = spikes * theta - exposure * np.exp(theta) + stats.norm.logpdf(theta, mean, sd)
+    density = special.softmax(log_density)
+    first = np.sum(density * theta)
+    return first, np.sqrt(np.sum(density * (theta - first) ** 2))
+
+
+def test_unpooled_poisson_is_exact():
+    """Mean and sd of every θ_i to 1e-6, silent and single trials included."""
+    tally = tally_of(DIFFICULT)
+    prior = default_priors(tally).theta
+    found = integrate(ModelSpec("poisson", "none", None), tally).quadrature.marginals.log_rate
+    for i in range(tally.n_neurons):
+        mean, sd = log_rate_moments(
+            tally.spike_count[i], tally.total_exposure[i], prior.mean, prior.sd
+        )
+        assert found.mean[i] == pytest.approx(mean, abs=1e-6)
+        assert found.sd[i] == pytest.approx(sd, rel=1e-6)
+
+
+def test_completely_pooled_poisson_within_its_error():
+    """Mean and sd of μ within 5 standard errors of the weighted sample."""
+    tally = tally_of(DIFFICULT)
+    prior = default_priors(tally).mu
+    found = integrate(ModelSpec("poisson", "complete", None), tally).quadrature
+    mean, sd = log_rate_moments(
+        tally.spike_count.sum(), tally.total_exposure.sum(), prior.mean, prior.sd
+    )
+    ess = found.hyperparameters.ess
+    assert found.marginals.log_rate.mean[0] == pytest.approx(mean, abs=5 * sd / np.sqrt(ess))
+    assert found.marginals.log_rate.sd[0] == pytest.approx(sd, rel=5 / np.sqrt(2 * ess))
+
+
+class DensePredictive:
+    """p(left out | the neuron's other trials, φ) of NB2 by dense sums in θ and δ."""
+
+    THETA = np.arange(-10.0, 9.0, 0.02)
+    DELTA = np.arange(-9.0, 4.0, 0.02)
+
+    def __init__(self, posterior):
+        """Tabulate the population of every weighted draw of φ."""
+        sample = posterior.quadrature.hyperparameters
+        kept = sample.weights > 1e-9
+        self.weights = sample.weights[kept] / sample.weights[kept].sum()
+        phi = {name: values[kept, np.newaxis] for name, values in sample.values.items()}
+        self.of_theta = self._masses(self.THETA, phi["mu"], phi["tau"])
+        self.of_delta = self._masses(self.DELTA, phi["mu_delta"], phi["tau_delta"])
+
+    @staticmethod
+    def _masses(grid, centre, width):
+        """Probability of every cell of the grid, however narrow the population."""
+        edges = np.append(grid, grid[-1] + 0.02) - 0.01
+        return np.diff(stats.norm.cdf(edges, centre, width), axis=1)
+
+    def likelihood(self, counts, exposure=0.5):
+        """Return p(counts | θ, δ), scaled by its maximum, and the log of that."""
+        theta, delta = self.THETA[:, np.newaxis], self.DELTA[np.newaxis]
+        alpha, log_l = np.exp(2 * delta), 0.0
+        for count in counts:
+            mean = exposure * np.exp(theta)
+            log_l = log_l + stats.nbinom.logpmf(count, 1 / alpha, 1 / (1 + alpha * mean))
+        top = log_l.max() if len(counts) else 0.0
+        return (np.exp(log_l - top), top) if len(counts) else (np.ones((1, 1)), 0.0)
+
+    def given_phi(self, counts):
+        """Return ln p(counts | φ); shape (D,)."""
+        values, top = self.likelihood(counts)
+        values = np.broadcast_to(values, (len(self.THETA), len(self.DELTA)))
+        return np.log(np.einsum("dj,dj->d", self.of_theta @ values, self.of_delta)) + top
+
+    def log_density(self, left_out, rest):
+        """Return ln E_φ[p(left out | rest, φ)] over the posterior without what is left out."""
+        gap = self.given_phi([*rest, *left_out]) - (self.given_phi(rest) if rest else 0.0)
+        return special.logsumexp(gap, b=self.weights)
+
+
+OUTLYING = {**ORDINARY, "n4": [*ORDINARY["n4"][:-1], 8 * max(ORDINARY["n4"])]}
+"""The last trial of n4 is a burst."""
+
+
+class TestLeavingOut:
+    """Against brute force: refits without the trial or neuron, and dense sums in its θ and δ."""
+
+    @pytest.fixture(scope="class")
+    def posterior(self):
+        """Return the fit of all of it, and its tally."""
+        tally = tally_of(OUTLYING)
+        return integrate(NB2, tally), tally
+
+    @pytest.mark.parametrize(("neuron", "trial"), [("n4", -1), ("n4", 0), ("n0", 2), ("n7", 5)])
+    def test_trial(self, posterior, neuron, trial):
+        """To 1e-3, the burst included."""
+        whole, tally = posterior
+        counts = OUTLYING[neuron]
+        rest = [*counts[:trial], *counts[trial:][1:]]
+        priors = default_priors(tally)
+        refit = integrate(NB2, tally_of({**OUTLYING, neuron: rest}), priors=priors)
+        wanted = DensePredictive(refit).log_density([counts[trial]], rest)
+        cell = (tally.neuron == tally.neurons.index(neuron)) & (tally.count == counts[trial])
+        assert whole.quadrature.leave_out.trial[cell] == pytest.approx([wanted], abs=1e-3)
+
+    @pytest.mark.parametrize("neuron", ["n4", "n0", "n7"])
+    def test_neuron(self, posterior, neuron):
+        """To 1e-3, that of the burst included."""
+        whole, tally = posterior
+        others = {name: counts for name, counts in OUTLYING.items() if name != neuron}
+        refit = integrate(NB2, tally_of(others), priors=default_priors(tally))
+        wanted = DensePredictive(refit).log_density(OUTLYING[neuron], [])
+        i = tally.neurons.index(neuron)
+        assert whole.quadrature.leave_out.neuron[i] == pytest.approx(wanted, abs=1e-3)
+
+    def test_trials_sum_to_their_neuron(self, posterior):
+        """Each as often as it occurs."""
+        whole, tally = posterior
+        left_out = whole.quadrature.leave_out
+        sums = np.bincount(tally.neuron, left_out.trial * tally.weight)
+        np.testing.assert_allclose(left_out.trial_by_neuron, sums)
+
+    def test_lone_trial_is_its_neuron(self):
+        """Without it nothing is left of the neuron."""
+        tally = tally_of(DIFFICULT)
+        left_out = integrate(POISSON, tally).quadrature.leave_out
+        for name in ("one trial", "one silent trial"):
+            i = tally.neurons.index(name)
+            assert left_out.trial_by_neuron[i] == pytest.approx(left_out.neuron[i], abs=1e-12)
+
+
+def test_shared_parameters_left_out_by_brute_force():
+    """Complete pooling of Poisson: one trial's predictive density is a one-dimensional integral."""
+    tally = tally_of(ORDINARY)
+    prior = default_priors(tally).mu
+    found = integrate(ModelSpec("poisson", "complete", None), tally).quadrature.leave_out
+    spikes, exposure = tally.spike_count.sum(), tally.total_exposure.sum()
+    mu = np.linspace(0, 6, 60_001)
+
+    def log_evidence(count, time):
+        log_density = count * mu - time * np.exp(mu) + stats.norm.logpdf(mu, prior.mean, prior.sd)
+        return special.logsumexp(log_density)
+
+    whole = log_evidence(spikes, exposure)
+    for i in (0, 7, len(tally.count) - 1):
+        y = tally.count[i]
+        wanted = whole - log_evidence(spikes - y, exposure - 0.5)
+        wanted += y * np.log(0.5) - special.gammaln(y + 1)
+        assert found.trial[i] == pytest.approx(wanted, abs=1e-3)
+
+
+@pytest.mark.parametrize("population", ["normal", "student-t", "gamma"])
+def test_notes_of_a_silent_table(population):
+    """All neurons silent: finite, certified, and an upper bound on every rate."""
+    tally = tally_of({f"n{i}": [0] * 10 for i in range(8)})
+    found = integrate(ModelSpec("poisson", "partial", None, population), tally).quadrature
+    assert found.certificate.problems == ()
+    assert np.all(found.marginals.rate.upper < 2.0)
+
+
+def test_priors_of_the_user_reach_the_engine():
+    """A narrow prior of μ, far away, moves every hyperparameter's posterior."""
+    tally = tally_of(ORDINARY)
+    priors = default_priors(tally)
+    moved = replace(priors, mu=replace(priors.mu, mean=priors.mu.mean + 1.0, sd=0.01))
+    found = integrate(POISSON, tally, priors=moved).quadrature.hyperparameters
+    mean = np.sum(found.weights * found.values["mu"])
+    assert mean == pytest.approx(priors.mu.mean + 1.0, abs=0.03)
