@@ -48,6 +48,7 @@ _CLIMBED = 0.02
 _INFORMATION_OF_TRIAL = 10.0
 _ROUNDING = 1e-12
 _FAR = 1e6
+_TINY = 1e-300
 _REACHES = np.sqrt(2 * DEPTH) * 1.2 ** np.arange(-4.0, 48.0)
 _SCAN = np.linspace(-8.0, 8.0, 25)
 _THETA_LIMITS = (-300.0, 400.0)
@@ -508,7 +509,7 @@ def _sum_line(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     total = fourth.sum(axis=0)
     twice = np.abs(fourth[0] + fourth[2] - fourth[1] - fourth[3])
     four_times = 2 * np.abs(fourth[:2] - fourth[2:]).max(axis=0)
-    error = twice**2 / np.maximum(four_times, twice)
+    error = twice**2 / np.maximum(np.maximum(four_times, twice), _TINY)
     unresolved = np.exp(-2 * np.pi**2 / _curvature(values))
     error += (terms[1:-1] * unresolved).sum(axis=0)
     return top + np.log(total), error / total

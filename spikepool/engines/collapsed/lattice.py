@@ -38,6 +38,11 @@ STEP_PER_SD = 0.7
 """Step over the sd of the likelihood."""
 NARROW = 1.4
 """A population narrower than this many steps is integrated on nodes of its own."""
+EXAMINED = 2.5
+"""Populations are taken no narrower than this many steps where even and odd nodes are compared:
+the difference then tells of the likelihood alone."""
+MOST_NODES = (400, 200)
+"""Nodes of θ and δ above which only a likelihood that is sharp refines an axis further."""
 BLUR = 0.08
 """Step, over the parameter's sd, that the narrowest populations may not go below."""
 _SCAN_ROWS, _SCAN_COLUMNS = 18, 16
@@ -48,6 +53,7 @@ _ROUNDS = 8
 _VALUES_AT_ONCE = 3_000_000
 _MARGIN = 6
 _MOST_LOG = 700.0
+_MOST_THETA = 300.0
 _NEGLIGIBLE_RATE = 14.0
 
 
@@ -244,7 +250,7 @@ def examine_lattice(lattice: Lattice, region: Region) -> tuple[FloatArray, Float
     n = len(lattice.peak)
     gaps, edges = np.zeros((n, 2)), np.zeros((n, 4))
     rows, columns = make_ladder(lattice.rows), make_ladder(lattice.columns)
-    table = make_table(region.row_level, rows, region.corners, region.n_corners, NARROW).weights
+    table = make_table(region.row_level, rows, region.corners, region.n_corners, EXAMINED).weights
     if region.shared is not None:
         kernels_shared.examine_shared(
             lattice.values,
@@ -268,7 +274,7 @@ def examine_lattice(lattice: Lattice, region: Region) -> tuple[FloatArray, Float
         rows.place,
         columns.place,
         table,
-        make_table(region.dispersion, columns, region.corners, region.n_corners, NARROW).weights,
+        make_table(region.dispersion, columns, region.corners, region.n_corners, EXAMINED).weights,
         gaps,
         edges,
     )
@@ -423,7 +429,7 @@ def _theta_support(s: CountStatistics, region: Region) -> tuple[FloatArray, Floa
     own = np.log((s.spikes + 0.5) / s.exposure)
     if region.rate.is_point:
         return np.full_like(own, lower), np.full_like(own, upper)
-    return np.minimum(lower, own - 1.0), np.maximum(upper, own + 1.0)
+    return np.minimum(lower, own - 1.0), np.minimum(np.maximum(upper, own + 1.0), _MOST_THETA)
 
 
 class _Scan:
@@ -481,7 +487,7 @@ class _Scan:
             if which == 0:
                 self.values = values - top.max(axis=0)
                 if not self.region.rate.is_point:
-                    self._mark_rates(values)
+                    self._mark_rates(likelihood + self._population(corner, widen=False))
 
     def _mark_rates(self, values: FloatArray) -> None:
         """Mark also what matters to the mean and the variance of the rate e^θ."""
@@ -494,16 +500,16 @@ class _Scan:
         for which in range(self.region.n_corners):
             yield take(self.region.corners, which)
 
-    def _population(self, corner: Hyperparameters) -> FloatArray:
+    def _population(self, corner: Hyperparameters, *, widen: bool = True) -> FloatArray:
         """Log density of the population on the grid, none narrower than the grid's gaps."""
         total = np.zeros(1)
         rate, dispersion = self.region.rate, self.region.dispersion
         if not rate.is_point:
-            wide = rate.widened(corner, self.theta[1] - self.theta[0])
-            total = total + rate.log_density(self.theta, wide)
+            of = rate.widened(corner, self.theta[1] - self.theta[0]) if widen else corner
+            total = total + rate.log_density(self.theta, of)
         if dispersion is not None and not dispersion.is_point:
-            wide = dispersion.widened(corner, self.delta[1] - self.delta[0])
-            total = total + dispersion.log_density(self.delta, wide)
+            of = dispersion.widened(corner, self.delta[1] - self.delta[0]) if widen else corner
+            total = total + dispersion.log_density(self.delta, of)
         return total
 
     def _narrow(self) -> None:
@@ -521,6 +527,11 @@ class _Scan:
     def delta_window(self) -> tuple[FloatArray, FloatArray]:
         """Ends of the columns that matter; shape (n,)."""
         return _ends(self.inside.any(axis=0), self.delta)
+
+    def _width(self, axis: int) -> FloatArray:
+        """Width of each neuron's window along θ or δ; shape (n,)."""
+        lower, upper = self.theta_window() if axis == 0 else self.delta_window()
+        return upper - lower
 
     def steps(self) -> FloatArray:
         """Steps in θ and δ; shape (2, n)."""
@@ -552,7 +563,9 @@ class _Scan:
             if level is not None and level.is_point:
                 steps[axis] = SHARED_STEP * cap
                 continue
+            widest = self._width(axis) / MOST_NODES[axis]
             resolved = np.maximum(self.region.least_width[axis] / NARROW, BLUR * sd)
+            resolved = np.maximum(resolved, widest)
             steps[axis] = np.minimum(np.minimum(steps[axis], resolved), cap)
         return steps
 

@@ -78,7 +78,7 @@ class TrialCollector:
             cells = np.flatnonzero((shapes[0] == rows) & (shapes[1] == columns))
             width = 1 if self._shared is not None else columns
             pieces = max(1, len(cells) * rows * width // _VALUES_AT_ONCE)
-            for part in np.array_split(cells, pieces):
+            for part in np.array_split(cells, min(pieces, len(cells))):
                 who, of = np.unique(of_cell[part], return_inverse=True)
                 theta, delta, posterior = self._nodes(lattice, who, rows, columns, mass)
                 self._average(begin + part, theta, delta, posterior, of)

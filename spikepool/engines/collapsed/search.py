@@ -21,6 +21,7 @@ from spikepool.engines.collapsed.model import HyperpriorFunctions
 from spikepool.engines.collapsed.shared import SharedLikelihood
 from spikepool.models.families import CountFamily
 from spikepool.models.statistics import CountStatistics
+from spikepool.posterior.weighted import weighted_quantiles
 from spikepool.progress import Progress
 
 type _Likelihood = MarginalLikelihood | SharedLikelihood
@@ -31,7 +32,9 @@ STEPS = 6
 SCOUTS = (128, 2048)
 """Neurons that find the rough place of the mode."""
 _REACH = 6.0
-_MOST_REACH = 2.5
+_MOST_REACH = 1.2
+_CUT = 1e-4
+_MOST_OUTSIDE = 1e-3
 _BATCH = 512
 _MOST_TRIES = 6
 
@@ -154,7 +157,7 @@ def find_hyperposterior(
         sample = sample_adaptively(target.log_density, laplace, rng, batch=_BATCH)
         outside = float(sample.weights[~box.contains(sample.points)].sum())
         found = Found(sample, problem.hyperpriors.at(sample.points)[1], marginal, region, outside)
-        if outside < 1e-3:
+        if outside < _MOST_OUTSIDE:
             return found
         box = _box_of(sample, laplace)
     return found
@@ -234,16 +237,19 @@ def _climbed(
 
 
 def _box_around(laplace: Laplace, reach_in_sd: float) -> _Box:
+    """Box about a mode; where a coordinate is known badly, not all that the curvature suggests."""
     reach = np.minimum(reach_in_sd * laplace.sd, np.maximum(_MOST_REACH, 3 * laplace.sd))
     return _Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
 
 
 def _box_of(sample: WeightedSample, laplace: Laplace) -> _Box:
-    """Return the box of all points that carry weight, with a margin."""
-    points = sample.points[sample.weights > 1e-7]
-    lower, upper = points.min(axis=0), points.max(axis=0)
-    margin = 0.1 * (upper - lower)
-    return _Box(laplace.mode, lower - margin, upper + margin)
+    """Return the box of nearly all the weight, with a margin."""
+    ends = np.array([
+        weighted_quantiles(values, sample.weights, np.array([_CUT, 1 - _CUT]))
+        for values in sample.points.T
+    ])
+    margin = 0.05 * (ends[:, 1] - ends[:, 0])
+    return _Box(laplace.mode, ends[:, 0] - margin, ends[:, 1] + margin)
 
 
 def _region(problem: Problem, box: _Box, laplace: Laplace, quality: Quality) -> Region:
