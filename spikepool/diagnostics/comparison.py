@@ -84,7 +84,7 @@ def _score(
 
 
 def _standard_error(terms: FloatArray) -> float:
-    """Standard error of a sum over neurons; NaN for a single one."""
+    """Return the standard error of a sum over neurons; NaN for a single one."""
     if len(terms) < 2:
         return float("nan")
     return float(np.sqrt(len(terms)) * terms.std(ddof=1))

@@ -97,11 +97,11 @@ def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
         yield measure_mixing(name, ("",), values[:, :, np.newaxis])
     spec, centring = draws.spec, draws.parametrization
     if spec.pooling != "complete":
-        mixing = measure_mixing("theta", draws.neurons, draws.theta)
+        mixing = measure_mixing("theta", draws.neurons, draws.theta.astype(np.float64, copy=False))
         pooled = spec.pooling == "partial" and centring is not None
         yield replace(mixing, centring=centring.rate if pooled and centring else None)
     if draws.delta is not None and spec.dispersion_pooling != "complete":
-        mixing = measure_mixing("delta", draws.neurons, draws.delta)
+        mixing = measure_mixing("delta", draws.neurons, draws.delta.astype(np.float64, copy=False))
         pooled = spec.dispersion_pooling == "partial" and centring is not None
         yield replace(mixing, centring=centring.dispersion if pooled and centring else None)
 

@@ -47,6 +47,8 @@ from spikepool.progress import Progress
 _VALUES_AT_ONCE = 4_000_000
 _MOST_VALUES = 8_000_000
 """Components × neurons of the mixtures; fewer hyperparameters are kept where it would be more."""
+_NEGLIGIBLE = 1e-9
+"""Mass of a mixture that components without weight in any neuron may take away with them."""
 _SEARCHED = (-4.0, -2.0, -1.0, 0.0, 1.0)
 """Offsets from the priors' own start, in coordinates, from the best of which the mode is sought."""
 
@@ -293,11 +295,13 @@ def _own_weight(
 
 
 def _mixtures(given: Conditional, weights: FloatArray) -> NormalMixtures:
-    """Lay hyperparameters and components side by side; shape (D K, N)."""
+    """Lay hyperparameters and components side by side; shape (at most D K, N)."""
     n_neurons = given.mean.shape[-1]
-    weight = given.weight * weights[:, np.newaxis, np.newaxis]
-    parts = (given.mean, np.sqrt(given.variance), weight)
-    return NormalMixtures(*(part.reshape(-1, n_neurons) for part in parts))
+    weight = (given.weight * weights[:, np.newaxis, np.newaxis]).reshape(-1, n_neurons)
+    felt = weight.max(axis=1) > _NEGLIGIBLE / len(weight)
+    mean, variance = (part.reshape(-1, n_neurons)[felt] for part in (given.mean, given.variance))
+    weight = weight[felt]
+    return NormalMixtures(mean, np.sqrt(variance), weight / weight.sum(axis=0))
 
 
 def _mean(values: FloatArray, weights: FloatArray) -> FloatArray:

@@ -230,8 +230,9 @@ class GammaPopulation(RatePopulation):
         a = hyperparameters["a"]
         mode = np.log(a / hyperparameters["b"])
         share = np.minimum(1 + negligible / a, 700.0)
-        lower = -special.lambertw(-np.exp(-share)).real - (1 + negligible / a)
-        upper = -special.lambertw(-np.exp(-share), -1).real - share
+        z = np.asarray(-np.exp(-share), dtype=np.complex128)
+        lower = -special.lambertw(z, 0).real - (1 + negligible / a)
+        upper = -special.lambertw(z, -1).real - share
         return mode + lower, mode + upper
 
     @override

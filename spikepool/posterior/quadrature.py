@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import FloatArray
 from spikepool.posterior.results import DispersionEstimates, Summary
 
-
 MOST_QUADRATURE_ERROR = 1e-5
 """Limit of the error of a neuron's ln p_i(φ)."""
 MOST_PARETO_K = 0.7

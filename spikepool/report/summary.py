@@ -144,7 +144,7 @@ def _sampler(convergence: Convergence) -> JsonValue:
 
 
 def _certificate(convergence: Convergence) -> JsonValue:
-    """What the collapsed engine certifies; None of chains."""
+    """Say what the collapsed engine certifies; None of chains."""
     certificate = convergence.certificate
     if certificate is None:
         return None

@@ -268,7 +268,7 @@ def _certificate_rows(certificate: Certificate, neurons: Sequence[str]) -> Itera
         "passed": certificate.sample_passed,
     }
     errors = np.stack([certificate.refinement_error, certificate.direct_error])
-    for i in np.flatnonzero(~np.isnan(errors).all(axis=0)):
+    for i in np.flatnonzero(~np.isnan(errors).all(axis=0)).tolist():
         yield {
             "parameter": QUADRATURE,
             "neuron": neurons[i],

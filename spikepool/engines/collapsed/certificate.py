@@ -101,9 +101,11 @@ def _problems(
     for name, errors in (("a finer lattice", refinement), ("the direct kernel", direct)):
         worst = np.max(errors, initial=0.0, where=~np.isnan(errors))
         if not worst <= MOST_QUADRATURE_ERROR:
-            yield f"quadrature differs from {name} by {worst:.1e} (wanted at most {MOST_QUADRATURE_ERROR:g})"
+            limit = f"(wanted at most {MOST_QUADRATURE_ERROR:g})"
+            yield f"quadrature differs from {name} by {worst:.1e} {limit}"
     if pareto_k > MOST_PARETO_K:
-        yield f"Pareto k\u0302 of the hyperparameters {pareto_k:.2f} (wanted at most {MOST_PARETO_K})"
+        limit = f"(wanted at most {MOST_PARETO_K})"
+        yield f"Pareto k\u0302 of the hyperparameters {pareto_k:.2f} {limit}"
     if not np.isnan(pareto_k) and not ess >= LEAST_ESS:
         yield f"{ess:.0f} effective hyperparameter draws (wanted at least {LEAST_ESS:.0f})"
     if not outside <= MOST_OUTSIDE:

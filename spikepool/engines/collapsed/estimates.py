@@ -10,9 +10,9 @@ from spikepool.engines.collapsed.marginals import Mixture
 from spikepool.models.families import FAMILIES
 from spikepool.models.families.interface import Direction
 from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import PosteriorDraws
 from spikepool.posterior.quadrature import HyperparameterSample, NeuronMarginals
 from spikepool.posterior.results import DispersionEstimates, Summary
-from spikepool.posterior.draws import PosteriorDraws
 from spikepool.posterior.summaries import (
     SD_OF_LOG_HALF_NORMAL,
     SummaryOptions,
@@ -186,8 +186,14 @@ def _direction_quantiles(
         return direction.delta * np.stack(of_delta, axis=1) + exposure
     if not _any_point(spec):
         return mixture.sum_quantiles + exposure
-    drawn = direction.at(mixture.theta_draws, mixture.delta_draws, tally.mean_exposure)
+    drawn = _drawn(direction, mixture, tally)
     return np.quantile(drawn, options.masses, axis=0).T
+
+
+def _drawn(direction: Direction, mixture: Mixture, tally: Tally) -> FloatArray:
+    """Values at the joint draws; shape (S, N)."""
+    theta, delta = mixture.theta_draws.astype(np.float64), mixture.delta_draws.astype(np.float64)
+    return direction.at(theta, delta, tally.mean_exposure)
 
 
 def _above(
@@ -198,7 +204,7 @@ def _above(
         return mixture.delta_above
     if excess.theta != 0 and not _any_point(spec):
         return mixture.above
-    drawn = excess.at(mixture.theta_draws, mixture.delta_draws, tally.mean_exposure)
+    drawn = _drawn(excess, mixture, tally)
     return np.mean(np.exp(drawn) > options.fano_threshold - 1, axis=0)
 
 

@@ -66,7 +66,7 @@ def polynomial(place, length, weights):
 
 @njit(**OPTIONS)
 def integrate_nodes(log_values, length, start, step, nodes, log_weights):
-    """ln Σ_q w_q exp(ln f(x_q)), ln f interpolated; NaN where no node is on the lattice."""
+    """Ln Σ_q w_q exp(ln f(x_q)), ln f interpolated; NaN where no node is on the lattice."""
     top = -np.inf
     total = 0.0
     for q in range(nodes.size):
@@ -141,7 +141,7 @@ def evidence(
     row_place, column_place, row_class, column_class, row_table, column_table,
     row_narrow, column_narrow, row_nodes, row_weights, column_nodes, column_weights, out,
 ):  # fmt: skip
-    """ln ∬ L p(θ|φ) p(δ|φ) for every neuron and φ; `out` has shape (neurons, D)."""
+    """Ln ∬ L p(θ|φ) p(δ|φ) for every neuron and φ; `out` has shape (neurons, D)."""
     n_draws = row_table.shape[0]
     sums = np.empty(columns.max())
     logs = np.empty(max(columns.max(), rows.max()))
@@ -403,7 +403,7 @@ def draw_from(weights, length, uniform):
 
 @njit(**OPTIONS)
 def _add_products(row_table, r0, column_table, c0, scales, mass):
-    """mass += Σ_d scale_d × rows_d ⊗ columns_d, four draws at a time."""
+    """Mass += Σ_d scale_d × rows_d ⊗ columns_d, four draws at a time."""
     n_rows, n_columns = mass.shape
     n_draws = scales.size
     end = c0 + n_columns
@@ -497,7 +497,7 @@ def mixture(
                 place = mean_delta[d]
                 if n_columns > 1:
                     cell = pick(along, n_columns, u * total)
-                    k = min(max(int(round(cell)), 0), n_columns - 1)
+                    k = min(max(round(cell), 0), n_columns - 1)
                     shrink = np.sqrt(spread / (spread + column_step[i] ** 2 / 12))
                     place += (column_first + cell * column_step[i] - mean_delta[d]) * shrink
                 column_draws[drawn, i] = place

@@ -39,7 +39,7 @@ def evidence_shared(
     values, offset, rows, columns, row_start, row_step, row_place, row_class,
     column_start, column_step, row_table, row_narrow, row_nodes, row_weights, shared, out,
 ):  # fmt: skip
-    """ln ∫ L(x, shared) p(x|φ) dx for every neuron and φ; NaN beyond the columns."""
+    """Ln ∫ L(x, shared) p(x|φ) dx for every neuron and φ; NaN beyond the columns."""
     weights = np.empty(POINTS)
     line = np.empty(rows.max())
     for i in range(rows.size):

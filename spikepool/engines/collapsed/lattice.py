@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.engines.collapsed import kernels, kernels_shared
-from spikepool.engines.collapsed.axes import LADDER, Axis, Ladder, make_ladder
+from spikepool.engines.collapsed.axes import LADDER, Axis, make_ladder
 from spikepool.engines.collapsed.levels import (
     NEGLIGIBLE,
     Hyperparameters,
@@ -516,7 +516,7 @@ class _Scan:
         self.lower, self.upper = _ends(self.in_column, self.theta)
 
     def theta_window(self) -> tuple[FloatArray, FloatArray]:
-        """Ends over the columns that matter; shape (n,)."""
+        """Return the ends over the columns that matter; shape (n,)."""
         lower, upper = _ends(self.inside, self.theta)
         matters = self.inside.any(axis=0)
         return (
@@ -525,7 +525,7 @@ class _Scan:
         )
 
     def delta_window(self) -> tuple[FloatArray, FloatArray]:
-        """Ends of the columns that matter; shape (n,)."""
+        """Return the ends of the columns that matter; shape (n,)."""
         return _ends(self.inside.any(axis=0), self.delta)
 
     def _width(self, axis: int) -> FloatArray:
@@ -534,7 +534,7 @@ class _Scan:
         return upper - lower
 
     def steps(self) -> FloatArray:
-        """Steps in θ and δ; shape (2, n)."""
+        """Return steps in θ and δ; shape (2, n)."""
         conditional = np.exp(self.values - self.values.max(axis=0))
         total = conditional.sum(axis=0)
         conditional /= total
@@ -553,7 +553,7 @@ class _Scan:
         if self.region.dispersion is not None and not self.region.dispersion.is_point:
             width = float(np.max(self.region.dispersion.width(self.region.corners)))
             own = 1 / np.maximum(sd_delta, 1e-9) ** 2 - 1 / width**2
-        steps = STEP_PER_SD / np.sqrt(np.maximum(np.stack([sharpest, own]), 1e-9))
+        steps: FloatArray = STEP_PER_SD / np.sqrt(np.maximum(np.stack([sharpest, own]), 1e-9))
         for axis, (level, sd, cap) in enumerate(
             (
                 (self.region.rate, sd_theta, LARGEST_STEP_THETA),

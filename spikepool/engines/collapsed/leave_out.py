@@ -126,7 +126,7 @@ class TrialCollector:
 
 
 def every_second(size: int) -> slice:
-    """Take every second node of a long axis: averages over φ are smoother than what they average."""
+    """Take every second node of a long axis: what is averaged over φ is smoother than its parts."""
     return slice(None, None, 2 if size >= _SPARSE else 1)
 
 
@@ -180,7 +180,7 @@ class _Smoothed:
 
 
 def smooth_ratios(log_densities: FloatArray, weights: FloatArray) -> _Smoothed:
-    """ln of 1/E[1/p] over weighted draws, by Pareto smoothed importance sampling.
+    """Ln of 1/E[1/p] over weighted draws, by Pareto smoothed importance sampling.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The collapsed model: hyperparameters with their priors, and one term for all the neurons."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any

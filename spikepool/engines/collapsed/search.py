@@ -244,10 +244,12 @@ def _box_around(laplace: Laplace, reach_in_sd: float) -> _Box:
 
 def _box_of(sample: WeightedSample, laplace: Laplace) -> _Box:
     """Return the box of nearly all the weight, with a margin."""
-    ends = np.array([
-        weighted_quantiles(values, sample.weights, np.array([_CUT, 1 - _CUT]))
-        for values in sample.points.T
-    ])
+    ends = np.array(
+        [
+            weighted_quantiles(values, sample.weights, np.array([_CUT, 1 - _CUT]))
+            for values in sample.points.T
+        ]
+    )
     margin = 0.05 * (ends[:, 1] - ends[:, 0])
     return _Box(laplace.mode, ends[:, 0] - margin, ends[:, 1] + margin)
 

@@ -29,7 +29,8 @@ class SharedLikelihood:
 
     def total(self, phi: Hyperparameters, draws: int) -> FloatArray:
         """Return ln p(y | φ); shape (D,)."""
-        return by_neuron(self.family, self.merged, phi, draws)[0]
+        total: FloatArray = by_neuron(self.family, self.merged, phi, draws)[0]
+        return total
 
 
 def merge(tally: Tally) -> Tally:
