@@ -196,6 +196,7 @@ def test_points_and_fixed_priors(
     needed = {} if (rate, dispersion) == ("fixed", "fixed") else phi
     arrays = {name: np.full(len(chosen), value) for name, value in needed.items()}
     found = integrate_directly(FAMILIES[family], statistics, *both, arrays)
+    assert np.all(found.error < CONTRACT / 5)
     for which, name in enumerate(chosen):
         alone = FAMILIES[family].statistics(build_tally([difficult_neurons[name]]))
         assert found.log_integral[which] == pytest.approx(
