@@ -12,10 +12,12 @@ import pytest
 from spikepool.config import EngineOptions, InputOptions
 from spikepool.data.read import read_counts
 from spikepool.data.tally import tally_counts
+from spikepool.engines.collapsed.engine import integrate_posterior
 from spikepool.engines.nuts import sample_posterior
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import measure_mixing
+from spikepool.posterior.summaries import SummaryOptions
 from spikepool.progress import Silent
 
 BRMS = {"mu": (1.42, 0.07), "tau": (0.70, 0.05), "log_size": (1.48, 0.06), "size_sd": (0.35, 0.06)}
@@ -51,6 +53,29 @@ def test_brms_hyperparameters(shared_data):
     for name, values in draws.population.items():
         ess = measure_mixing(name, ("",), values[:, :, None]).ess_bulk[0]
         assert ess > 1000, (name, ess)
+
+
+def test_brms_hyperparameters_by_quadrature(shared_data):
+    """The collapsed engine agrees with brms within the same bounds, from its weighted sample."""
+    table = shared_data / "nb_100_50.csv"
+    tally = tally_counts(read_counts(InputOptions(tables=(str(table),))))
+    spec, options = ModelSpec("nb2", "partial", "partial"), SummaryOptions(0.95, 1.1)
+    priors = default_priors(tally)
+    posterior = integrate_posterior(spec, tally, priors, EngineOptions(), options, Silent())
+    assert posterior.quadrature.certificate.problems == ()
+    sample = posterior.quadrature.hyperparameters
+    ours = {
+        "mu": sample.values["mu"],
+        "tau": sample.values["tau"],
+        "log_size": -2 * sample.values["mu_delta"],
+        "size_sd": 2 * sample.values["tau_delta"],
+    }
+    for name, (mean, sd) in BRMS.items():
+        centre = np.sum(sample.weights * ours[name])
+        spread = np.sqrt(np.sum(sample.weights * (ours[name] - centre) ** 2))
+        assert centre == pytest.approx(mean, abs=0.25 * sd + 0.005), name
+        assert spread == pytest.approx(sd, rel=0.2, abs=0.005), name
+    assert sample.ess > 1000
 
 
 def test_glmmtmb_log_rates(shared_data, shared_reference):

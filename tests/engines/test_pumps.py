@@ -1,4 +1,4 @@
-"""BUGS Pumps: Poisson counts of a gamma population, by NUTS, against quadrature.
+"""BUGS Pumps: Poisson counts of a gamma population, by both engines, against quadrature.
 
 Source of table and published numbers: OpenBUGS Examples, volume I. Given a and b the rates are
 independent gammas, so that two integrals, over a and b, are all that is left.
@@ -11,10 +11,12 @@ from scipy import special, stats
 from spikepool.config import EngineOptions, InputOptions, ModelOptions
 from spikepool.data.read import read_counts
 from spikepool.data.tally import tally_counts
+from spikepool.engines.collapsed.engine import integrate_posterior
 from spikepool.engines.nuts import sample_posterior
 from spikepool.models.prior_spec import priors_of
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import measure_mixing
+from spikepool.posterior.summaries import SummaryOptions
 from spikepool.progress import Silent
 
 GAMMA = ModelSpec("poisson", "partial", None, "gamma")
@@ -86,3 +88,42 @@ def test_nuts_samples_the_pumps(pumps):
         ess = measure_mixing("x", ("",) * len(wanted), moment).ess_bulk
         error = moment.std(axis=(0, 1)) / np.sqrt(ess)
         assert np.all(np.abs(moment.mean(axis=(0, 1)) - wanted) <= 5 * error)
+
+
+def test_collapsed_engine_integrates_the_pumps(pumps):
+    """Means and sds of every rate and of a and b, to three digits: 0.5 % of each."""
+    priors = priors_of(ModelOptions(population="gamma", prior=PRIORS), pumps)
+    options, summary = EngineOptions(), SummaryOptions(0.95, 1.1)
+    found = integrate_posterior(GAMMA, pumps, priors, options, summary, Silent()).quadrature
+    assert found.certificate.problems == ()
+    first, second = quadrature(pumps)
+    means, sds = first, np.sqrt(second - first**2)
+    sample = found.hyperparameters
+    assert set(sample.values) == {"a", "b"}
+    for i, name in enumerate(("a", "b")):
+        mean = np.sum(sample.weights * sample.values[name])
+        sd = np.sqrt(np.sum(sample.weights * (sample.values[name] - mean) ** 2))
+        assert (mean, sd) == pytest.approx((means[i], sds[i]), rel=5e-3), name
+    np.testing.assert_allclose(found.marginals.rate.mean, means[2:], rtol=5e-3)
+    np.testing.assert_allclose(found.marginals.rate.sd, sds[2:], rtol=5e-3)
+
+
+def test_collapsed_engine_is_unbiased(pumps):
+    """Over 20 seeds the mean of each of 24 quantities is within 5 of its standard errors.
+
+    Those of the 20 runs, with 19 degrees of freedom: a false alarm in 500.
+    """
+    priors = priors_of(ModelOptions(population="gamma", prior=PRIORS), pumps)
+    summary, columns = SummaryOptions(0.95, 1.1, 10), []
+    for seed in range(20):
+        options = EngineOptions(seed=seed)
+        found = integrate_posterior(GAMMA, pumps, priors, options, summary, Silent()).quadrature
+        sample = found.hyperparameters
+        hyper = [np.sum(sample.weights * sample.values[n] ** k) for n in "ab" for k in (1, 2)]
+        rate = found.marginals.rate
+        columns.append(np.concatenate([hyper, rate.mean, rate.mean**2 + rate.sd**2]))
+    first, second = quadrature(pumps)
+    hyper = [first[0], second[0], first[1], second[1]]
+    wanted = np.concatenate([hyper, first[2:], second[2:]])
+    error = np.std(columns, axis=0, ddof=1) / np.sqrt(len(columns))
+    assert np.all(np.abs(np.mean(columns, axis=0) - wanted) <= 5 * error + 1e-5 * wanted)
