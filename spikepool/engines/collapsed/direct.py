@@ -43,7 +43,7 @@ _ROUNDS = 12
 _VALUES_AT_ONCE = 2_000_000
 _USUAL_ROWS = 64
 _SIMILAR = 1.25
-_CLIMBS = 60
+_CLIMBS, _FEW_CLIMBS = 60, 8
 _CLIMBED = 0.02
 _INFORMATION_OF_TRIAL = 10.0
 _ROUNDING = 1e-12
@@ -327,16 +327,34 @@ def _delta_rule(neurons: _Neurons) -> _Rule:
         return _Rule(neurons.only_delta()[0], ones, ones.astype(np.int64))
     axis, log_density = neurons.delta_axis(), neurons.along_delta()
     mode, width = neurons.start(neurons.dispersion)
-    scan = axis.place(np.broadcast_to(_SCAN[:, np.newaxis], (len(_SCAN), neurons.count)))
-    highest = np.argmax(log_density(scan), axis=0)[np.newaxis]
-    start = np.stack([axis.place(mode), np.take_along_axis(scan, highest, axis=0)[0]])
-    scale = np.stack([width, np.minimum(width, 0.3)]) * np.exp(-axis.log_slope(start))
+    start = axis.place(np.stack([mode, *_likely_delta(neurons)]))
+    scale = np.stack([width, *[np.minimum(width, 0.3)] * 2]) * np.exp(-axis.log_slope(start))
     peaks = _climb(log_density, start, scale)
     # trials tell δ no better than this; what looks narrower is where Laplace's method jumps
     least = 1 / np.sqrt(width**-2 + _INFORMATION_OF_TRIAL * neurons.statistics.trials)
     least = least * np.exp(-axis.log_slope(peaks.place))
     peaks = replace(peaks, sd=np.maximum(peaks.sd, least))
     return _rule(log_density, peaks, LARGEST_STEP_DELTA, _MOST_COLUMNS)
+
+
+def _likely_delta(neurons: _Neurons) -> FloatArray:
+    """Return the best δ of a coarse scan, and where the likelihood alone peaks; shape (2, n).
+
+    A narrow population far from a sharp likelihood leaves two peaks with a deep valley between
+    them, and a scan sees only one.
+    """
+
+    def likelihood(delta: FloatArray) -> FloatArray:
+        return _roughly_over_theta(neurons, delta)
+
+    scan = np.broadcast_to(_SCAN[:, np.newaxis], (len(_SCAN), neurons.count))
+    seen = likelihood(scan)
+    best = [
+        np.take_along_axis(scan, np.argmax(values, axis=0)[np.newaxis], axis=0)[0]
+        for values in (seen + neurons.log_prior(scan), seen)
+    ]
+    top = _climb(likelihood, best[1], np.full(neurons.count, 0.3), _FEW_CLIMBS)
+    return np.stack([best[0], np.clip(top.place, _SCAN[0], _SCAN[-1])])
 
 
 def _theta_peaks(neurons: _Neurons, delta: FloatArray) -> _Peaks:
@@ -358,7 +376,9 @@ def _roughly_over_theta(neurons: _Neurons, delta: FloatArray) -> FloatArray:
     return np.asarray(np.logaddexp.reduce(peaks.height + np.log(peaks.sd), axis=0))
 
 
-def _climb(log_density: LogDensity, start: FloatArray, scale: FloatArray) -> _Peaks:
+def _climb(
+    log_density: LogDensity, start: FloatArray, scale: FloatArray, most: int = _CLIMBS
+) -> _Peaks:
     """Climb to local maxima by Newton steps, never longer than a radius that adapts.
 
     Parameters
@@ -367,11 +387,13 @@ def _climb(log_density: LogDensity, start: FloatArray, scale: FloatArray) -> _Pe
         From places, shape (..., *start.shape), to values.
     start, scale : ndarray
         First places and the scale of the first steps.
+    most : int
+        Steps.
     """
     top = _Peaks(start, np.full_like(start, -np.inf), scale)
     radius, step = scale, np.zeros_like(start)
     climbing = np.ones(start.shape, dtype=np.bool_)
-    for _ in range(_CLIMBS):
+    for _ in range(most):
         reach = 0.2 * np.clip(top.sd, 0.05 * radius, radius)
         place = top.place + step
         low, value, high = log_density(np.stack([place - reach, place, place + reach]))

@@ -281,3 +281,17 @@ def test_error_is_told_where_a_density_has_an_edge(build_tally, difficult_neuron
     exact = np.log(whole) + special.gammaln(S) - S * np.log(E) + statistics.constant[0]
     exact -= np.log(1 + np.sqrt(2.0))
     assert abs(found.log_integral[0] - exact) < found.error[0]
+
+
+@pytest.mark.parametrize("family", ["nb2", "nb1"])
+def test_two_peaks(family, build_tally, difficult_neurons, make_level, oracle):
+    """Where a population near Poisson and overdispersed data pull apart, both peaks count."""
+    both = levels(family, make_level, "point", "pooled")
+    statistics = FAMILIES[family].statistics(build_tally([difficult_neurons["many"]]))
+    mu = float(np.log(statistics.spikes[0] / statistics.exposure[0]))
+    for centre in {"nb2": np.linspace(-6.8, -6.4, 9), "nb1": np.linspace(-5.3, -4.9, 9)}[family]:
+        phi = {"mu": mu, "mu_delta": float(centre), "tau_delta": 0.2}
+        arrays = {name: np.array([value]) for name, value in phi.items()}
+        found = integrate_directly(FAMILIES[family], statistics, *both, arrays)
+        expected = oracle(family, statistics, *both, phi)
+        assert found.log_integral[0] == pytest.approx(expected, abs=1e-7), centre
