@@ -10,6 +10,7 @@ from scipy import special
 from spikepool.data.spike_counts import FloatArray
 from spikepool.models.spec import PopulationName
 
+_MOST_EXPONENT = 700.0
 STUDENT_T_NU = 4.0
 """ν of a student-t population, fixed: heavy tails, but a variance."""
 
@@ -212,7 +213,8 @@ class GammaPopulation(RatePopulation):
     @override
     def log_density(self, theta: FloatArray, **hyperparameters: FloatArray) -> FloatArray:
         a, b = hyperparameters["a"], hyperparameters["b"]
-        return np.asarray(a * (np.log(b) + theta) - b * np.exp(theta) - special.gammaln(a))
+        log_mean = np.minimum(np.log(b) + theta, _MOST_EXPONENT)
+        return np.asarray(a * (np.log(b) + theta) - np.exp(log_mean) - special.gammaln(a))
 
     @override
     def centre(self, **hyperparameters: FloatArray) -> FloatArray:

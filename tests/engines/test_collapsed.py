@@ -28,6 +28,16 @@ SPECS = [
     for dispersion in ([None] if family == "poisson" else POOLINGS)
 ]
 
+SPECS_BY_TIME = [
+    pytest.param(
+        spec,
+        id=spec.name,
+        # wide populations of a few difficult neurons take minutes
+        marks=[pytest.mark.statistical] if spec.population != "normal" else [],
+    )
+    for spec in SPECS
+]
+
 
 def rates_table():
     """Return counts of ten neurons from 2 to 30 spikes per trial, with a gain of 0.4."""
@@ -116,7 +126,7 @@ def nb2():
 class TestEveryModel:
     """Family × pooling × pooling of the dispersion × population."""
 
-    @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+    @pytest.mark.parametrize("spec", SPECS_BY_TIME)
     def test_passes_its_certificate(self, spec):
         """With silent neurons, neurons of one trial, and one too regular."""
         tally = tally_of(DIFFICULT)
@@ -425,7 +435,14 @@ def test_shared_parameters_left_out_by_brute_force():
         assert quadrature.leave_out.trial[i] == pytest.approx(wanted, abs=4 * error + 1e-6)
 
 
-@pytest.mark.parametrize("population", ["normal", "student-t", "gamma"])
+@pytest.mark.parametrize(
+    "population",
+    [
+        "normal",
+        pytest.param("student-t", marks=pytest.mark.statistical),
+        pytest.param("gamma", marks=pytest.mark.statistical),
+    ],
+)
 def test_table_of_silent_neurons(population):
     """All neurons silent: finite, certified, and an upper bound on every rate."""
     tally = tally_of({f"n{i}": [0] * 10 for i in range(8)})

@@ -81,17 +81,17 @@ def _spread_draws(weights: FloatArray, count: int) -> IntArray:
 def _direct_errors(
     problem: Problem, chosen: IntArray, phi: Hyperparameters, by_lattice: FloatArray
 ) -> FloatArray:
-    """Largest difference from the direct kernel over a few φ; shape (len(chosen),)."""
+    """Largest difference from the direct kernel over a few φ, NaN where it vouches for none."""
     statistics = problem.statistics.of_neurons(chosen)
     count = by_lattice.shape[1]
-    worst = np.zeros(len(chosen))
+    worst = np.full(len(chosen), np.nan)
     for draw in np.unique(np.linspace(0, count - 1, DIRECT_DRAWS).astype(np.int64)):
         one = {name: np.full(len(chosen), values[draw]) for name, values in phi.items()}
         integral = integrate_directly(
             problem.family, statistics, problem.rate, problem.dispersion, one
         )
         gap = np.abs(integral.log_integral - by_lattice[:, draw])
-        worst = np.maximum(worst, np.where(np.isfinite(integral.error), gap, 0.0))
+        worst = np.fmax(worst, np.where(np.isfinite(integral.error), gap, np.nan))
     return worst
 
 

@@ -1,6 +1,7 @@
 """The collapsed engine on one page: from a tally to a certified posterior."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from spikepool.engines.collapsed.model import (
 from spikepool.engines.collapsed.search import (
     STEPS,
     Problem,
+    find_again,
     find_hyperposterior,
     find_shared_hyperposterior,
     first_guess,
@@ -103,7 +105,15 @@ def integrate_posterior(
     progress.advance(4, STEPS, "densities of what is left out")
     by_neuron = found.marginal.by_neuron(phi, len(kept.weights))
     left_out = leave_out(
-        family, tally, found.region, by_neuron, phi, kept.weights, collector.trials, cores
+        family,
+        tally,
+        found.region,
+        by_neuron,
+        phi,
+        kept.weights,
+        collector.trials,
+        found.marginal,
+        partial(find_again, problem, found, rng),
     )
     progress.advance(5, STEPS, "certificate")
     hyperparameters = HyperparameterSample(

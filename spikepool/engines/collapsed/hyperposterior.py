@@ -27,6 +27,7 @@ MOST_PARETO_K = 0.5
 LEAST_ESS = 1000.0
 _ITERATIONS = 12
 _EM_STEPS = 20
+_MOST_DROP = 1e6
 _MOST_COMPONENTS = 4
 
 type LogDensity = Callable[[FloatArray], FloatArray]
@@ -138,7 +139,8 @@ def _derivatives(
     unit = np.diag(step)
     points = [x, *(x + unit), *(x - unit)]
     points += [x + a * unit[i] + b * unit[j] for i, j in pairs for a, b in ((1, 1), (-1, -1))]
-    values = log_density(np.array(points))
+    values = _finite(log_density(np.array(points)))
+    values = np.maximum(values, max(values.max(), -1e300) - _MOST_DROP)
     centre, plus, minus = values[0], values[1 : 1 + size], values[1 + size : 1 + 2 * size]
     gradient = (plus - minus) / (2 * step)
     hessian = np.diag((plus - 2 * centre + minus) / step**2)

@@ -29,10 +29,10 @@ from spikepool.models.statistics import CountStatistics
 
 type BoolArray = NDArray[np.bool_]
 
-SHARED_STEP = 0.5
+SHARED_STEP = 0.7
 """Steps along a shared parameter, over these caps: logarithms are interpolated there."""
 LARGEST_STEP_THETA = 0.5
-LARGEST_STEP_DELTA = 0.28
+LARGEST_STEP_DELTA = 0.2
 """Caps that the singularities of log1p(α m), at Im θ = π and Im δ = π/2, impose."""
 STEP_PER_SD = 0.7
 """Step over the sd of the likelihood."""
@@ -53,7 +53,8 @@ _ROUNDS = 8
 _VALUES_AT_ONCE = 3_000_000
 _MARGIN = 6
 _MOST_LOG = 700.0
-_MOST_THETA = 300.0
+_MOST_THETA, _LEAST_THETA, _MOST_DELTA = 300.0, 300.0, 60.0
+_FARTHEST_THETA = 350.0
 _NEGLIGIBLE_RATE = 14.0
 
 
@@ -332,7 +333,8 @@ def fill(
         at_rows = rows.nodes(neurons, n_rows)[:, np.newaxis, :]
         at_columns = columns.nodes(neurons, n_columns)[np.newaxis]
         theta, delta = (at_columns, at_rows) if region.rate.is_point else (at_rows, at_columns)
-        block = family.log_likelihood(theta, delta, s.of_neurons(neurons))
+        reached = np.minimum(theta, _FARTHEST_THETA)  # beyond it exp overflows
+        block = family.log_likelihood(reached, delta, s.of_neurons(neurons))
         population = _central(region, theta, delta)
         flat = block.reshape(n_rows * n_columns, len(neurons))
         best = np.argmax((block + population).reshape(flat.shape), axis=0)
@@ -419,6 +421,7 @@ def _delta_support(s: CountStatistics, region: Region) -> tuple[FloatArray, Floa
     if region.dispersion is not None:
         ends = region.dispersion.support(region.corners)
         lower, upper = float(ends[0].min()), float(ends[1].max())
+    lower, upper = max(lower, -_MOST_DELTA), min(upper, _MOST_DELTA)
     return np.full(s.n_neurons, lower), np.full(s.n_neurons, upper)
 
 
@@ -429,7 +432,8 @@ def _theta_support(s: CountStatistics, region: Region) -> tuple[FloatArray, Floa
     own = np.log((s.spikes + 0.5) / s.exposure)
     if region.rate.is_point:
         return np.full_like(own, lower), np.full_like(own, upper)
-    return np.minimum(lower, own - 1.0), np.minimum(np.maximum(upper, own + 1.0), _MOST_THETA)
+    lowest, highest = np.minimum(lower, own - 1.0), np.maximum(upper, own + 1.0)
+    return np.maximum(lowest, own - _LEAST_THETA), np.minimum(highest, _MOST_THETA)
 
 
 class _Scan:
@@ -475,6 +479,8 @@ class _Scan:
 
     def _evaluate(self) -> None:
         """Evaluate the grid, and mark what matters under any corner."""
+        self.lower = np.maximum(self.lower, -_FARTHEST_THETA)
+        self.upper = np.minimum(self.upper, _FARTHEST_THETA)
         self.theta = np.asarray(np.linspace(self.lower, self.upper, _SCAN_ROWS))
         likelihood = self.family.log_likelihood(self.theta, self.delta, self.s)
         self.in_column = np.zeros(likelihood.shape, dtype=np.bool_)
@@ -526,6 +532,8 @@ class _Scan:
 
     def delta_window(self) -> tuple[FloatArray, FloatArray]:
         """Return the ends of the columns that matter; shape (n,)."""
+        if len(self.delta) == 1:
+            return self.delta[0], self.delta[0]
         return _ends(self.inside.any(axis=0), self.delta)
 
     def _width(self, axis: int) -> FloatArray:

@@ -9,7 +9,7 @@ for every φ, Pareto smoothing, and a new hyperposterior where its k̂ asks for 
 the expectation of 1/p(y_t | θ, δ) under the neuron's marginal posterior is the same number.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,9 +17,10 @@ from scipy import special
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
+from spikepool.engines.collapsed.hyperposterior import WeightedSample
 from spikepool.engines.collapsed.lattice import Lattice, Region
 from spikepool.engines.collapsed.levels import Hyperparameters
-from spikepool.engines.collapsed.marginal_likelihood import tabulate
+from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
 from spikepool.engines.collapsed.shared import by_neuron
 from spikepool.models.families import CountFamily
 from spikepool.posterior.quadrature import LeaveOut
@@ -27,11 +28,20 @@ from spikepool.posterior.quadrature import LeaveOut
 MOST_EXAMINED = 400
 """Trials that get lattices of their own: the least expected ones."""
 MOST_PARETO_K = 0.5
+MOST_SUMS = 3e9
+"""Nodes × draws of those lattices, in all."""
+MOST_REFITS = 8
+"""Hyperposteriors without a trial or a neuron, where importance weights do not serve."""
 LEAST_VARIATION = 1e-3
 """Variance over φ of a log density below which the hyperparameters cannot matter."""
 _VALUES_AT_ONCE = 2_000_000
 _SPARSE = 24
+_NOTHING = -1e10
 _MOST_EDGE = 1e-3
+
+
+type LogTerm = Callable[[Hyperparameters, int], FloatArray]
+type Refit = Callable[[LogTerm], tuple[WeightedSample, dict[str, FloatArray]]]
 
 
 @dataclass(frozen=True)
@@ -178,6 +188,10 @@ class _Smoothed:
     log_density: FloatArray
     pareto_k: FloatArray
 
+    def replace(self, i: int, density_and_k: tuple[float, float]) -> None:
+        """Put a better density in the place of one."""
+        self.log_density[i], self.pareto_k[i] = density_and_k
+
 
 def smooth_ratios(log_densities: FloatArray, weights: FloatArray) -> _Smoothed:
     """Ln of 1/E[1/p] over weighted draws, by Pareto smoothed importance sampling.
@@ -186,18 +200,21 @@ def smooth_ratios(log_densities: FloatArray, weights: FloatArray) -> _Smoothed:
     ----------
     log_densities : ndarray, shape (n, D)
         ln p(left out | rest, φ).
+        Draws beyond the lattices are not finite, and are left out.
     weights : ndarray, shape (D,)
         Of the draws; sum to 1.
     """
     from arviz_stats.base import array_stats
 
+    beyond = ~np.isfinite(log_densities)
+    log_densities = np.where(beyond, 0.0, log_densities)
     mean = (log_densities * weights).sum(axis=1, keepdims=True)
     variation = ((log_densities - mean) ** 2 * weights).sum(axis=1)
-    log_weights = np.log(weights)
+    log_weights = np.where(beyond, _NOTHING, np.log(weights))
     result = -special.logsumexp(log_weights - log_densities, axis=1)
     pareto_k = np.full(len(result), np.nan)
     for i in np.flatnonzero(variation > LEAST_VARIATION):
-        smoothed, pareto_k[i] = array_stats.psislw(log_densities[i] - log_weights)
+        smoothed, pareto_k[i] = array_stats.psislw(log_densities[i] - log_weights[i])
         smoothed = smoothed - special.logsumexp(smoothed)
         result[i] = special.logsumexp(smoothed + log_densities[i])
     return _Smoothed(result, pareto_k)
@@ -211,7 +228,8 @@ def leave_out(
     phi: Hyperparameters,
     weights: FloatArray,
     trials: TrialDensities,
-    cores: int,
+    integrals: MarginalLikelihood,
+    refit: Refit,
 ) -> LeaveOut:
     """Leave-one-trial-out and leave-one-neuron-out log predictive densities.
 
@@ -225,22 +243,32 @@ def leave_out(
     phi : dict of str to ndarray, shape (D,)
     weights : ndarray, shape (D,)
     trials : TrialDensities
-    cores : int
+    integrals : MarginalLikelihood
+        Of all neurons.
+    refit : callable
+        Samples the hyperparameters anew, given what is to be added to their log posterior.
 
     Returns
     -------
     LeaveOut
     """
     neurons = smooth_ratios(marginal, weights)
+    for i in _worst(neurons.pareto_k):
+        neurons.replace(i, _refitted(refit, integrals.of_neurons(np.array([i])), None))
     trial = trials.log_density.copy()
     alone = tally.n_trials[tally.neuron] == 1
     trial[alone] = neurons.log_density[tally.neuron[alone]]
     pareto_k = [neurons.pareto_k[tally.neuron[alone]]]
-    for cells in _examined(trials, alone):
+    nodes = integrals.nodes_per_neuron()[tally.neuron]
+    for cells in _examined(trials, alone, nodes, len(weights)):
         reduced = without_trials(tally, cells)
-        integrals = tabulate(family, family.statistics(reduced), region, cores)
-        rest = integrals.by_neuron(phi, len(weights))
-        smoothed = smooth_ratios(marginal[tally.neuron[cells]] - rest, weights)
+        rest = tabulate(family, family.statistics(reduced), region, integrals.cores)
+        ratios = marginal[tally.neuron[cells]] - rest.by_neuron(phi, len(weights))
+        smoothed = smooth_ratios(ratios, weights)
+        for i in _worst(smoothed.pareto_k):
+            whole = integrals.of_neurons(tally.neuron[cells[i : i + 1]])
+            less = rest.of_neurons(np.array([i]))
+            smoothed.replace(i, _refitted(refit, whole, less))
         trial[cells] = smoothed.log_density
         pareto_k.append(smoothed.pareto_k)
     return LeaveOut(
@@ -250,6 +278,29 @@ def leave_out(
         trial_pareto_k=_largest(np.concatenate(pareto_k)),
         neuron_pareto_k=_largest(neurons.pareto_k),
     )
+
+
+def _worst(pareto_k: FloatArray) -> list[int]:
+    """Return what needs a hyperposterior of its own, as far as there is time for them."""
+    bad = np.flatnonzero(np.nan_to_num(pareto_k, nan=-1.0) > MOST_PARETO_K)
+    return [int(i) for i in bad[np.argsort(-pareto_k[bad], kind="stable")][:MOST_REFITS]]
+
+
+def _refitted(
+    refit: Refit, whole: MarginalLikelihood, less: MarginalLikelihood | None
+) -> tuple[float, float]:
+    """Sample φ without what is left out; returns ln E[p(left out | rest, φ)] and the new k̂."""
+
+    def left_out(phi: Hyperparameters, draws: int) -> FloatArray:
+        density: FloatArray = whole.by_neuron(phi, draws)[0]
+        with np.errstate(invalid="ignore"):  # φ beyond the lattices
+            return density if less is None else density - less.by_neuron(phi, draws)[0]
+
+    sample, phi = refit(lambda phi, draws: -left_out(phi, draws))
+    log_density = left_out(phi, len(sample.weights))
+    used = (sample.weights > 0) & np.isfinite(log_density)
+    terms = np.log(sample.weights[used]) + log_density[used]
+    return float(special.logsumexp(terms)), sample.pareto_k
 
 
 def leave_out_shared(
@@ -285,14 +336,17 @@ def leave_out_shared(
     )
 
 
-def _examined(trials: TrialDensities, alone: np.ndarray) -> Iterator[IntArray]:
-    """Yield the cells that get lattices of their own, few at a time."""
-    least = np.where(alone, np.inf, trials.log_density)
-    order = np.argsort(np.where(trials.doubtful, -np.inf, least), kind="stable")
+def _examined(
+    trials: TrialDensities, alone: np.ndarray, nodes: IntArray, draws: int
+) -> Iterator[IntArray]:
+    """Yield the cells that get lattices of their own, few at a time; `nodes`: size of each."""
+    least = np.where(trials.doubtful, -np.inf, trials.log_density)
+    order = np.argsort(np.where(alone, np.inf, least), kind="stable")[: int(np.sum(~alone))]
     count = max(MOST_EXAMINED, int(np.sum(trials.doubtful & ~alone)))
-    chosen = np.sort(order[: min(count, int(np.sum(~alone)))])
-    for begin in range(0, len(chosen), 1024):
-        yield chosen[begin : begin + 1024]
+    affordable = int(np.searchsorted(np.cumsum(nodes[order]), MOST_SUMS / draws))
+    chosen = np.sort(order[: min(count, affordable)])
+    for begin in range(0, len(chosen), 256):
+        yield chosen[begin : begin + 256]
 
 
 def _largest(values: FloatArray) -> float:

@@ -8,7 +8,11 @@ from typing import Any, override
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
-from spikepool.models.populations import RatePopulation, StudentTPopulation
+from spikepool.models.populations import (
+    GammaPopulation,
+    RatePopulation,
+    StudentTPopulation,
+)
 
 type Hyperparameters = Mapping[str, FloatArray]
 """Values of every hyperparameter by name; arrays of one shape."""
@@ -16,8 +20,9 @@ type Hyperparameters = Mapping[str, FloatArray]
 NEGLIGIBLE = 21.0
 """Log density below its maximum at which a tail is cut."""
 _STEP = 0.6
-_STANDARD = np.arange(-10, 11) * _STEP
+_STANDARD = np.arange(-15, 16) * _STEP
 _HEAVY = np.arange(-28, 29) * 0.15
+_SKEWED = 81
 
 
 class Level(ABC):
@@ -98,6 +103,11 @@ class PooledLevel(Level):
     @override
     def nodes(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
         of = {own: values[:, np.newaxis] for own, values in self._of(phi).items()}
+        if isinstance(self.population, GammaPopulation):  # skewed: a long tail to the left
+            lower, upper = self.population.support(NEGLIGIBLE, **of)
+            x = lower + (upper - lower) * np.linspace(0.0, 1.0, _SKEWED)
+            gap = (upper - lower) / (_SKEWED - 1)
+            return x, self.population.log_density(x, **of) + np.log(gap)
         scale = self.population.sd(**of)
         heavy = isinstance(self.population, StudentTPopulation)
         z, gaps = (np.sinh(_HEAVY), 0.15 * np.cosh(_HEAVY)) if heavy else (_STANDARD, _STEP)

@@ -48,6 +48,10 @@ class MarginalLikelihood:
         """Number of neurons."""
         return sum(len(part.peak) for part in self.parts)
 
+    def nodes_per_neuron(self) -> IntArray:
+        """Sizes of the lattices; shape (N,)."""
+        return np.concatenate([np.diff(part.offset) for part in self.parts])
+
     def of_neurons(self, chosen: IntArray) -> "MarginalLikelihood":
         """Return the integrals of some neurons, in ascending order, on the same lattices."""
         parts = []

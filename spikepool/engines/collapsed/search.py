@@ -1,6 +1,6 @@
 """From counts to the posterior of the hyperparameters: where to look, then the search itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -24,6 +24,7 @@ from spikepool.models.statistics import CountStatistics
 from spikepool.posterior.weighted import weighted_quantiles
 from spikepool.progress import Progress
 
+type LogTerm = Callable[[Mapping[str, FloatArray], int], FloatArray]
 type _Likelihood = MarginalLikelihood | SharedLikelihood
 
 _TYPICAL_DISPERSION = 0.4
@@ -32,7 +33,7 @@ STEPS = 6
 SCOUTS = (128, 2048)
 """Neurons that find the rough place of the mode."""
 _REACH = 6.0
-_MOST_REACH = 1.2
+_MOST_REACH = (1.2, 3.0)
 _CUT = 1e-4
 _MOST_OUTSIDE = 1e-3
 _BATCH = 512
@@ -186,6 +187,32 @@ def find_shared_hyperposterior(
     return sample, hyperpriors.at(sample.points)[1]
 
 
+def find_again(
+    problem: Problem, found: Found, rng: np.random.Generator, added: LogTerm
+) -> tuple[WeightedSample, dict[str, FloatArray]]:
+    """Sample the hyperparameters from their posterior times e to a further term."""
+    target = _Target(problem.hyperpriors, found.marginal)
+
+    def log_density(points: FloatArray) -> FloatArray:
+        _, phi = problem.hyperpriors.at(points)
+        own = target.log_density(points)
+        further = added(phi, len(points))
+        defined = np.isfinite(own) & np.isfinite(further)
+        return np.where(
+            defined, np.where(defined, own, 0.0) + np.where(defined, further, 0.0), -np.inf
+        )
+
+    laplace = find_mode(log_density, *_centre_and_spread(found.sample))
+    sample = sample_adaptively(log_density, laplace, rng, batch=_BATCH)
+    return sample, problem.hyperpriors.at(sample.points)[1]
+
+
+def _centre_and_spread(sample: WeightedSample) -> tuple[FloatArray, FloatArray]:
+    weights = sample.weights[:, np.newaxis]
+    mean = (weights * sample.points).sum(axis=0)
+    return mean, np.sqrt((weights * (sample.points - mean) ** 2).sum(axis=0))
+
+
 class _Target:
     """The log posterior density of the unconstrained coordinates, many points at once."""
 
@@ -211,7 +238,7 @@ def _rough_mode(problem: Problem, start: FloatArray, cores: int) -> Laplace:
             break
         statistics = problem.statistics.of_neurons(chosen)
         laplace = _climbed(problem, statistics, total / len(chosen), laplace, reach, cores)
-        reach = np.minimum(_MOST_REACH, 4 * np.sqrt(total / len(chosen)) * laplace.sd)
+        reach = np.minimum(_MOST_REACH[0], 4 * np.sqrt(total / len(chosen)) * laplace.sd)
         before = len(chosen)
     return laplace
 
@@ -238,7 +265,8 @@ def _climbed(
 
 def _box_around(laplace: Laplace, reach_in_sd: float) -> _Box:
     """Box about a mode; where a coordinate is known badly, not all that the curvature suggests."""
-    reach = np.minimum(reach_in_sd * laplace.sd, np.maximum(_MOST_REACH, 3 * laplace.sd))
+    wide = np.clip(3 * laplace.sd, *_MOST_REACH)
+    reach = np.minimum(reach_in_sd * laplace.sd, wide)
     return _Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
 
 

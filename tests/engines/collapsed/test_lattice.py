@@ -129,13 +129,9 @@ def test_within_the_contract(family, rate, dispersion, neurons, population, buil
     assert np.all(worst < CONTRACT), dict(zip(ORDINARY, worst, strict=True))
 
 
-SHORTFALLS = [
-    # even and odd nodes along δ agree by luck (3e-4) at an edge; the square rule promises 1e-7
-    ("nb2", "fixed", "fixed", "regular", {}, {}),
-    # τ_δ below 1.4 steps: nodes of the population alone, which the data move beyond 6 sd
+MENDED = [
+    # missed the contract once: narrow populations, and conflicts with them
     ("nb2", "fixed", "normal", "busy Poisson", {"mu_delta": -0.452, "tau_delta": 0.2655}, {}),
-    ("nb2", "fixed", "normal", "silent, long", {"mu_delta": -0.452, "tau_delta": 0.2655}, {}),
-    # τ_δ below 1.4 steps again, data that say little: error of interpolation
     (
         "nb1", "normal", "normal", "silent, many trials",
         {"mu": 1.83, "tau": 0.074, "mu_delta": -0.488, "tau_delta": 0.242}, {"tau": (-2.3, 0.4)},
@@ -144,11 +140,21 @@ SHORTFALLS = [
         "nb1", "normal", "normal", "one spike",
         {"mu": 1.83, "tau": 0.037, "mu_delta": -0.488, "tau_delta": 0.242}, {"tau": (-3.0, 0.4)},
     ),
-    # a narrow population of rates that the data contradict
     (
         "nb2", "normal", "normal", "loud",
         {"mu": 1.83, "tau": 0.074, "mu_delta": -0.488, "tau_delta": 0.242}, {"tau": (-2.3, 0.4)},
     ),
+    (
+        "nb1", "point", "normal", "silent",
+        {"mu": 1.6096, "mu_delta": -0.5095, "tau_delta": 0.2696}, {},
+    ),
+    ("nb1", "normal", "point", "busy", {"mu": 1.113, "tau": 0.678, "delta": -0.611}, {}),
+]  # fmt: skip
+
+SHORTFALLS = [
+    # even and odd nodes along δ agree by luck (3e-4) at an edge; the square rule promises 1e-7
+    ("nb2", "fixed", "fixed", "regular", {}, {}),
+    ("nb2", "fixed", "normal", "silent, long", {"mu_delta": -0.452, "tau_delta": 0.2655}, {}),
     (
         "nb2", "student-t", "normal", "silent",
         {"mu": 1.83, "tau": 0.148, "mu_delta": -0.488, "tau_delta": 0.242}, {"tau": (-1.6, 0.4)},
@@ -162,20 +168,19 @@ SHORTFALLS = [
         "nb1", "gamma", "normal", "silent, many trials",
         {"a": 2.5145, "b": 0.2895, "mu_delta": -0.9425, "tau_delta": 0.6804}, {},
     ),
-    (
-        "nb1", "point", "normal", "silent",
-        {"mu": 1.6096, "mu_delta": -0.5095, "tau_delta": 0.2696}, {},
-    ),
     # 1e5 spikes of a shared dispersion, under a gamma population of a few
     ("nb2", "gamma", "point", "busy", {"a": 1.758, "b": 0.511, "delta": -0.831}, {}),
-    ("nb1", "normal", "point", "busy", {"mu": 1.113, "tau": 0.678, "delta": -0.611}, {}),
 ]  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the lattice misses 1e-6 here")
+MISSES = pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="the lattice misses 1e-6 here"
+)
+
+
 @pytest.mark.parametrize(
     ("family", "rate", "dispersion", "neuron", "phi", "ranges"),
-    SHORTFALLS,
+    [*MENDED, *(pytest.param(*each, marks=MISSES) for each in SHORTFALLS)],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_shortfalls(
