@@ -201,7 +201,8 @@ class TestRepeatability:
         moved = -np.log(factor)
         np.testing.assert_allclose(second.mean - moved, first.mean, atol=1e-6)
         np.testing.assert_allclose(second.sd, first.sd, rtol=1e-6)
-        np.testing.assert_allclose(two.leave_out.trial, one.leave_out.trial, atol=1e-6)
+        # left-out trials are summed over every second node: a tenth of their contract of 1e-3
+        np.testing.assert_allclose(two.leave_out.trial, one.leave_out.trial, atol=1e-4)
         np.testing.assert_allclose(two.leave_out.neuron, one.leave_out.neuron, atol=1e-6)
         for part in ("median", "lower", "upper"):
             gap = getattr(second, part) - moved - getattr(first, part)
