@@ -108,9 +108,15 @@ ESTIMATES = (
     _integer("spike_count", "spikes", "Σy over all trials."),
     _text("rate_unit", "Unit of the rates: spikes/s where exposure is known, else spikes/trial."),
     _number("rate_raw", RATE_UNIT, "The neuron's own estimate, without a model: Σy / Σe."),
-    _number("rate_mean", RATE_UNIT, "Posterior mean of the rate λ = exp θ."),
+    _number(
+        "rate_mean",
+        RATE_UNIT,
+        "Posterior mean of the rate λ = exp θ. Empty: the far tail alone decides it.",
+    ),
     _number("rate_median", RATE_UNIT, "Posterior median of the rate."),
-    _number("rate_sd", RATE_UNIT, "Posterior standard deviation of the rate."),
+    _number(
+        "rate_sd", RATE_UNIT, "Posterior standard deviation of the rate. Empty: as rate_mean."
+    ),
     _number("rate_lower", RATE_UNIT, "Lower end of the rate's equal-tailed interval."),
     _number("rate_upper", RATE_UNIT, "Upper end of the rate's equal-tailed interval."),
     _number("log_rate_mean", LOG_RATE_UNIT, "Posterior mean of the log rate θ."),

@@ -94,7 +94,7 @@ def notice_lines(notices: Sequence[Summary]) -> Iterator[str]:
 
 def _model_lines(models: list[Summary]) -> Iterator[str]:
     scored = any(model["elpd"] for model in models)
-    header = f"{'':<34}{'typical rate':<22}{'spread':<20}{'dispersion':<28}"
+    header = f"{'':<34}{'typical rate':<22}{'spread':<20}{'dispersion':<31}"
     yield (header + ("Δelpd" if scored else "")).rstrip()
     for model in models:
         label = model["label"] + (" *" if model["is_primary"] else "")
@@ -102,7 +102,7 @@ def _model_lines(models: list[Summary]) -> Iterator[str]:
         for cells in shown or [("each neuron alone", "", "")]:
             rate, spread, dispersion = cells
             mark = "" if model["converged"] else "  ! not converged"
-            line = f"{label:<34}{rate:<22}{spread:<20}{dispersion:<28}{_elpd_cell(model)}{mark}"
+            line = f"{label:<34}{rate:<22}{spread:<20}{dispersion:<31}{_elpd_cell(model)}{mark}"
             yield line.rstrip()
     told = "; Δelpd: predicted log density of left-out trials, against it" if scored else ""
     yield f"* primary: the model of the table neurons{told}"

@@ -185,23 +185,23 @@ class TestScores:
         assert table == [
             (
                 "                                  typical rate          spread              "
-                "dispersion                  Δelpd"
+                "dispersion                     Δelpd"
             ),
             (
                 "Poisson partial                   1.4 [1.2, 1.8]        ×1.4 [1.2, 1.8]     "
-                "–                           11 ± 2.7"
+                "–                              11 ± 2.7"
             ),
             (
                 "NB2 none                          each neuron alone                         "
-                "                            7.6 ± 1.8"
+                "                               7.6 ± 1.8"
             ),
             (
                 "NB2 complete                      1.4 [1.2, 1.8]        –                   "
-                "–                           3.8 ± 0.9"
+                "–                              3.8 ± 0.9"
             ),
             (
                 "NB2 partial *                     1.4 [1.2, 1.8]        ×1.4 [1.2, 1.8]     "
-                "gain sd 1.4 [1.2, 1.8]      0"
+                "gain sd 1.4 [1.2, 1.8]         0"
             ),
             (
                 "* primary: the model of the table neurons; Δelpd: predicted log density of "

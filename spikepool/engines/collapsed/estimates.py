@@ -46,7 +46,7 @@ def neuron_marginals(
         rate = _repeated(_shared(hyperparameters, "mu", options, np.exp), tally.n_neurons)
     else:
         log_rate = _summary(mixture.theta, mixture.theta_quantiles)
-        rate = _summary(mixture.rate, np.exp(mixture.theta_quantiles))
+        rate = _where_it_exists(_summary(mixture.rate, np.exp(mixture.theta_quantiles)))
     return NeuronMarginals(
         rate=rate,
         log_rate=log_rate,
@@ -114,6 +114,17 @@ def _shared_dispersion(
 
 def _summary(moments: tuple[FloatArray, FloatArray], quantiles: FloatArray) -> Summary:
     return Summary(moments[0], quantiles[:, 1], moments[1], quantiles[:, 0], quantiles[:, 2])
+
+
+def _where_it_exists(rate: Summary) -> Summary:
+    """Leave out a mean that lies above the whole interval: the far tail alone decides it.
+
+    Under a negative-binomial model a huge gain explains zeros at any rate, and the posterior mean
+    of a silent neuron's rate need not exist.
+    """
+    exists = rate.mean < rate.upper
+    mean, sd = np.where(exists, rate.mean, np.nan), np.where(exists, rate.sd, np.nan)
+    return Summary(mean, rate.median, sd, rate.lower, rate.upper)
 
 
 def _quantiles_only(quantiles: FloatArray) -> Summary:

@@ -261,7 +261,10 @@ def _weighted(
     log_ratio = log_density - (log_proposal - np.log(len(proposals)))
     log_evidence = float(special.logsumexp(log_ratio) - np.log(len(points)))
     finite = np.isfinite(log_ratio)
-    smoothed, pareto_k = array_stats.psislw(np.where(finite, -log_ratio, 1e10))
+    try:
+        smoothed, pareto_k = array_stats.psislw(np.where(finite, -log_ratio, 1e10))
+    except ValueError:  # too few points have any weight: ArviZ has no tail to fit
+        smoothed, pareto_k = log_ratio - special.logsumexp(log_ratio), np.inf
     weights = np.where(finite, np.exp(smoothed), 0.0)
     return WeightedSample(
         points, log_density, weights / weights.sum(), float(pareto_k), log_evidence

@@ -155,7 +155,10 @@ def find_hyperposterior(
         if not box.contains(laplace.mode[np.newaxis])[0]:
             box = _box_around(laplace, _REACH)
             continue
-        sample = sample_adaptively(target.log_density, laplace, rng, batch=_BATCH)
+        batch = _batch(problem)
+        sample = sample_adaptively(
+            target.log_density, laplace, rng, batch=batch, least_ess=2.0 * batch
+        )
         outside = float(sample.weights[~box.contains(sample.points)].sum())
         found = Found(sample, problem.hyperpriors.at(sample.points)[1], marginal, region, outside)
         if outside < _MOST_OUTSIDE:
@@ -211,6 +214,13 @@ def _centre_and_spread(sample: WeightedSample) -> tuple[FloatArray, FloatArray]:
     weights = sample.weights[:, np.newaxis]
     mean = (weights * sample.points).sum(axis=0)
     return mean, np.sqrt((weights * (sample.points - mean) ** 2).sum(axis=0))
+
+
+def _batch(problem: Problem) -> int:
+    """Points of an iteration: more where the integrals have one dimension and cost little."""
+    if problem.dispersion is not None:
+        return _BATCH
+    return 16 * _BATCH if problem.statistics.n_neurons <= 200 else 2 * _BATCH
 
 
 class _Target:
