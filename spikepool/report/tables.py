@@ -260,13 +260,14 @@ def _diagnostic_rows(model: FittedModel) -> Iterator[Row]:
 
 
 def _certificate_rows(certificate: Certificate, neurons: Sequence[str]) -> Iterator[Row]:
-    yield {
-        "parameter": HYPERPARAMETERS,
-        "ess_bulk": certificate.ess,
-        "pareto_k": certificate.pareto_k,
-        "outside": certificate.outside,
-        "passed": certificate.sample_passed,
-    }
+    if not np.isnan(certificate.pareto_k):
+        yield {
+            "parameter": HYPERPARAMETERS,
+            "ess_bulk": certificate.ess,
+            "pareto_k": certificate.pareto_k,
+            "outside": certificate.outside,
+            "passed": certificate.sample_passed,
+        }
     errors = np.stack([certificate.refinement_error, certificate.direct_error])
     for i in np.flatnonzero(~np.isnan(errors).all(axis=0)).tolist():
         yield {

@@ -47,6 +47,8 @@ from spikepool.progress import Progress
 MOST_SUMS = 1_500_000
 """Neurons × hyperparameter draws to average over; fewer draws serve where it would be more."""
 FEWEST_DRAWS = 512
+LEFT_OUT_DRAWS = 2048
+"""Most hyperparameters for the densities of what is left out, which smooth them one by one."""
 
 
 def integrate_posterior(
@@ -82,7 +84,8 @@ def integrate_posterior(
     family, cores = FAMILIES[spec.family], granted_cores(options.cores)
     problem = Problem(family, family.statistics(tally), *levels_of(spec, priors), hyperpriors)
     found = find_hyperposterior(problem, start, cores, rng, progress)
-    kept = _kept(found.sample, tally.n_neurons)
+    averaged_over = max(FEWEST_DRAWS, MOST_SUMS // tally.n_neurons)
+    kept = _kept(found.sample, averaged_over)
     phi = take(found.phi, kept.points)
     copies = _copies(kept.weights, summary.joint_draws)
     progress.advance(3, STEPS, "posteriors of the neurons")
@@ -103,14 +106,15 @@ def integrate_posterior(
     )
     mixture = mix(found.marginal, phi, kept.weights, wanted, collector.add)
     progress.advance(4, STEPS, "densities of what is left out")
-    by_neuron = found.marginal.by_neuron(phi, len(kept.weights))
+    fewer = _kept(found.sample, min(averaged_over, LEFT_OUT_DRAWS))
+    fewer_phi = take(found.phi, fewer.points)
     left_out = leave_out(
         family,
         tally,
         found.region,
-        by_neuron,
-        phi,
-        kept.weights,
+        found.marginal.by_neuron(fewer_phi, len(fewer.weights)),
+        fewer_phi,
+        fewer.weights,
         collector.trials,
         found.marginal,
         partial(find_again, problem, found, rng),
@@ -200,9 +204,8 @@ class _Kept:
     weights: FloatArray
 
 
-def _kept(sample: WeightedSample, n_neurons: int) -> _Kept:
+def _kept(sample: WeightedSample, size: int) -> _Kept:
     """Choose all points that matter, or a systematic resample where they would be too many."""
-    size = max(FEWEST_DRAWS, MOST_SUMS // n_neurons)
     points = np.flatnonzero(sample.weights > 1e-8)
     if len(points) <= size:
         weights = sample.weights[points]

@@ -116,14 +116,13 @@ def find_mode(log_density: LogDensity, start: FloatArray, scale: FloatArray) -> 
             scale *= 0.5
         else:
             x = candidates[best]
-        curvature = _positive(hessian, scale)
-        sd = np.sqrt(np.diag(np.linalg.inv(curvature)))
+        sd = np.sqrt(np.diag(_covariance(hessian, scale)))
         scale = np.clip(sd, 0.2 * scale, 3 * scale)
         before = value
         value, gradient, hessian = _derivatives(log_density, x, 0.5 * scale)
         if value - before < 1e-3 and np.all(np.abs(step) < 0.05 * scale):
             break
-    return Laplace(x, np.linalg.inv(_positive(hessian, scale)))
+    return Laplace(x, _covariance(hessian, scale))
 
 
 def _finite(values: FloatArray) -> FloatArray:
@@ -151,18 +150,18 @@ def _derivatives(
     return float(centre), gradient, hessian
 
 
-def _positive(hessian: FloatArray, scale: FloatArray) -> FloatArray:
-    """Return minus the Hessian with eigenvalues, in units of `scale`, of at least 0.1."""
+def _covariance(hessian: FloatArray, scale: FloatArray) -> FloatArray:
+    """Invert minus the Hessian, its eigenvalues, in units of `scale`, kept between 0.1 and 1e12."""
     scaled = -hessian * np.outer(scale, scale)
     scaled = np.where(np.isfinite(scaled), scaled, 0.0)
     values, vectors = np.linalg.eigh(scaled)
-    fixed = (vectors * np.maximum(values, 0.1)) @ vectors.T
-    return np.asarray(fixed / np.outer(scale, scale))
+    inverse = (vectors / np.clip(values, 0.1, 1e12)) @ vectors.T
+    return np.asarray(inverse * np.outer(scale, scale))
 
 
 def _newton_step(gradient: FloatArray, hessian: FloatArray, scale: FloatArray) -> FloatArray:
     gradient = np.where(np.isfinite(gradient), gradient, 0.0)
-    step = np.linalg.solve(_positive(hessian, scale), gradient)
+    step = _covariance(hessian, scale) @ gradient
     return np.asarray(step * min(1.0, 4.0 / np.max(np.abs(step) / scale, initial=1e-300)))
 
 

@@ -139,5 +139,5 @@ def _diagnosis(rows: pd.DataFrame) -> str:
     if not len(rows):
         return ""
     values = [float(numbers(rows, name)[0]) for name in ("r_hat", "ess_bulk", "ess_tail")]
-    r_hat = f"R\u0302 {values[0]:.3f}"
-    return f"{r_hat} · ESS bulk {values[1]:,.0f}, tail {values[2]:,.0f}"
+    r_hat = "" if np.isnan(values[0]) else f"R\u0302 {values[0]:.3f} · "
+    return f"{r_hat}ESS bulk {values[1]:,.0f}, tail {values[2]:,.0f}"
