@@ -32,6 +32,8 @@ MOST_SUMS = 3e9
 """Nodes × draws of those lattices, in all."""
 MOST_REFITS = 8
 """Hyperposteriors without a trial or a neuron, where importance weights do not serve."""
+REFIT_SUMS = 5e9
+"""Nodes × draws of those, in all: many neurons get none, and the k̂ stands in the results."""
 LEAST_VARIATION = 1e-3
 """Variance over φ of a log density below which the hyperparameters cannot matter."""
 _VALUES_AT_ONCE = 2_000_000
@@ -253,19 +255,20 @@ def leave_out(
     LeaveOut
     """
     neurons = smooth_ratios(marginal, weights)
-    for i in _worst(neurons.pareto_k):
+    sizes = integrals.nodes_per_neuron()
+    refits = min(MOST_REFITS, int(REFIT_SUMS / (sizes.sum() * len(weights))))
+    for i in _worst(neurons.pareto_k, refits):
         neurons.replace(i, _refitted(refit, integrals.of_neurons(np.array([i])), None))
     trial = trials.log_density.copy()
     alone = tally.n_trials[tally.neuron] == 1
     trial[alone] = neurons.log_density[tally.neuron[alone]]
     pareto_k = [neurons.pareto_k[tally.neuron[alone]]]
-    nodes = integrals.nodes_per_neuron()[tally.neuron]
-    for cells in _examined(trials, alone, nodes, len(weights)):
+    for cells in _examined(trials, alone, sizes[tally.neuron], len(weights)):
         reduced = without_trials(tally, cells)
         rest = tabulate(family, family.statistics(reduced), region, integrals.cores)
         ratios = marginal[tally.neuron[cells]] - rest.by_neuron(phi, len(weights))
         smoothed = smooth_ratios(ratios, weights)
-        for i in _worst(smoothed.pareto_k):
+        for i in _worst(smoothed.pareto_k, refits):
             whole = integrals.of_neurons(tally.neuron[cells[i : i + 1]])
             less = rest.of_neurons(np.array([i]))
             smoothed.replace(i, _refitted(refit, whole, less))
@@ -280,10 +283,10 @@ def leave_out(
     )
 
 
-def _worst(pareto_k: FloatArray) -> list[int]:
-    """Return what needs a hyperposterior of its own, as far as there is time for them."""
+def _worst(pareto_k: FloatArray, most: int) -> list[int]:
+    """Return what needs a hyperposterior of its own, at most so many."""
     bad = np.flatnonzero(np.nan_to_num(pareto_k, nan=-1.0) > MOST_PARETO_K)
-    return [int(i) for i in bad[np.argsort(-pareto_k[bad], kind="stable")][:MOST_REFITS]]
+    return [int(i) for i in bad[np.argsort(-pareto_k[bad], kind="stable")][:most]]
 
 
 def _refitted(
