@@ -15,7 +15,9 @@ from spikepool.data.read_estimates import read_estimates
 from spikepool.data.spike_counts import Notice
 from spikepool.diagnostics.normal_checks import check_normal
 from spikepool.diagnostics.normal_cross_check import compare_normal_engines
-from spikepool.engines.normal import NormalRequest, integrate_normal, sample_normal
+from spikepool.engines.normal.closed_form import integrate_normal
+from spikepool.engines.normal.request import NormalRequest
+from spikepool.engines.normal.sampled import sample_normal
 from spikepool.models.normal_plan import NormalPlan, plan_normal_models
 from spikepool.models.spec import ModelSpec
 from spikepool.pipeline import RunOutcome

@@ -13,7 +13,7 @@ import xarray as xr
 
 from spikepool import normal_pipeline
 from spikepool.config_file import read_settings, resolve_config
-from spikepool.engines.normal import integrate_normal
+from spikepool.engines.normal.closed_form import integrate_normal
 from spikepool.errors import BadDataError, OutputExistsError
 from spikepool.pipeline import run
 from spikepool.posterior.normal_results import ImportanceSample

@@ -81,7 +81,7 @@ def choose_parametrization(
     variance = 1 / family.information(log_rate, delta, family.statistics(tally))
     rate = np.ones(tally.n_neurons)
     if POPULATIONS[spec.population].has_centring:
-        rate = _rate_weights(log_rate, variance)
+        rate = centring_of(log_rate, variance)
     return Parametrization(rate=rate, dispersion=dispersion_weight)
 
 
@@ -93,11 +93,22 @@ def _refuse_centred_population(spec: ModelSpec) -> None:
         )
 
 
-def _rate_weights(log_rate: FloatArray, variance: FloatArray) -> FloatArray:
-    """κ_i at the first percentile of τ, where ln λ̂_i ~ N(μ, τ² + σ_i²) and τ ~ half-Cauchy(1)."""
+def centring_of(estimate: FloatArray, variance: FloatArray) -> FloatArray:
+    """Choose centrings from estimates of the neurons' parameters alone.
+
+    Parameters
+    ----------
+    estimate, variance : ndarray, shape (N,)
+        Each θ̂_i ~ N(μ, τ² + variance_i), in units in which τ ~ half-Cauchy(1).
+
+    Returns
+    -------
+    ndarray, shape (N,)
+        κ_i at the first percentile of τ.
+    """
     total = _SPREADS[:, np.newaxis] ** 2 + variance
-    centre = np.sum(log_rate / total, axis=1) / np.sum(1 / total, axis=1)
-    squares = (log_rate - centre[:, np.newaxis]) ** 2 / total
+    centre = np.sum(estimate / total, axis=1) / np.sum(1 / total, axis=1)
+    squares = (estimate - centre[:, np.newaxis]) ** 2 / total
     log_posterior = -0.5 * np.sum(np.log(total) + squares, axis=1)
     log_posterior -= 0.5 * np.log(np.sum(1 / total, axis=1)) + np.log1p(_SPREADS**2)
     tau_squared = _SPREADS[_low_spread(log_posterior)] ** 2

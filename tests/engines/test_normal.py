@@ -8,7 +8,9 @@ from scipy import optimize, stats
 
 from spikepool.config import EngineOptions
 from spikepool.data.estimates import Estimates
-from spikepool.engines.normal import NormalRequest, integrate_normal, sample_normal
+from spikepool.engines.normal.closed_form import integrate_normal
+from spikepool.engines.normal.request import NormalRequest
+from spikepool.engines.normal.sampled import sample_normal
 from spikepool.models.normal_priors import NormalPriors, default_normal_priors
 from spikepool.models.priors import HalfCauchy, HalfNormal, Normal, Uniform
 from spikepool.models.spec import ModelSpec

@@ -9,8 +9,9 @@ from scipy import integrate, stats
 from spikepool.config import EngineOptions
 from spikepool.data.spike_counts import Labels, SpikeCounts
 from spikepool.data.tally import tally_counts
-from spikepool.engines import nuts
-from spikepool.engines.nuts import model_seed, sample_posterior
+from spikepool.engines import sampler
+from spikepool.engines.nuts import sample_posterior
+from spikepool.engines.seeds import model_seed
 from spikepool.errors import SpikepoolError
 from spikepool.models.priors import RootInverseGamma, default_priors
 from spikepool.models.spec import ModelSpec
@@ -140,16 +141,16 @@ def test_seeds_of_models_differ_and_stay():
 @pytest.mark.parametrize("damage", ["short", "gap"])
 def test_incomplete_draws_are_refused(monkeypatch, damage):
     """Draws that are too few, or not numbers, never reach a result."""
-    whole = nuts._sample_nutpie
+    whole = sampler._run_nutpie
 
     def damaged(*args):
-        sampled = whole(*args)
-        values = sampled.draws["mu"].copy()
-        values[0, -1] = np.nan
-        sampled.draws["mu"] = values if damage == "gap" else values[:, :-1]
-        return sampled
+        run = whole(*args)
+        posterior = run.tree["posterior"].to_dataset()
+        posterior["mu"][0, -1] = np.nan
+        run.tree["posterior"] = posterior if damage == "gap" else posterior.isel(draw=slice(-1))
+        return run
 
-    monkeypatch.setattr(nuts, "_sample_nutpie", damaged)
+    monkeypatch.setattr(sampler, "_run_nutpie", damaged)
     with pytest.raises(SpikepoolError, match="incomplete draws of mu"):
         sample(POISSON["complete"], tally_of(SMALL), **FEW)
 
@@ -291,8 +292,8 @@ def test_samplers_agree(family):
     """Means of nutpie and PyMC differ by at most five standard errors (false alarm: 6e-6)."""
     tally = tally_of(SMALL)
     columns = []
-    for sampler in ("nutpie", "pymc"):
-        draws = sample(PARTIAL[family], tally, sampler=sampler, target_accept=0.98, draws=2000)
+    for which in ("nutpie", "pymc"):
+        draws = sample(PARTIAL[family], tally, sampler=which, target_accept=0.98, draws=2000)
         hyper = np.stack(
             [draws.population[name] for name in ("mu", "mu_delta", "tau_delta")]
             + [np.log(draws.population["tau"])],
