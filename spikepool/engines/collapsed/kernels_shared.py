@@ -11,6 +11,7 @@ from spikepool.engines.collapsed.kernels import (
     OPTIONS,
     POINTS,
     SPREAD,
+    aliasing,
     density_quantiles,
     draw_from,
     integrate_nodes,
@@ -65,28 +66,25 @@ def evidence_shared(
 @njit(**OPTIONS)
 def examine_shared(
     values, offset, rows, columns, row_place, column_start, column_step, row_table, shared,
-    gaps, edges,
+    errors, edges,
 ):  # fmt: skip
-    """Even rows against odd ones, and the share of the first and the last, over the φ given."""
+    """Estimate the rule's error, and the share of the first and the last row; as `examine`."""
     weights = np.empty(POINTS)
     line = np.empty(rows.max())
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
         logs = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
-        gaps[i] = 0.0
+        errors[i] = 0.0
         edges[i] = 0.0
         for d in range(shared.size):
             top = _slice(logs, shared[d] / column_step[i] - column_start[i], weights, line)
             total = 0.0
-            alternating = 0.0
             for j in range(n_rows):
                 line[j] = row_table[d, row_place[i] + j] * np.exp(line[j] - top)
                 total += line[j]
-                alternating += line[j] if j % 2 == 0 else -line[j]
             if not total > 0.0:
-                gaps[i] = np.inf
                 continue
-            gaps[i] = max(gaps[i], abs(alternating) / total)
+            errors[i] = max(errors[i], aliasing(line, n_rows, total))
             edges[i, 0] = max(edges[i, 0], line[0] / total)
             edges[i, 1] = max(edges[i, 1], line[n_rows - 1] / total)
 

@@ -36,18 +36,19 @@ LARGEST_STEP_DELTA = 0.2
 """Caps that the singularities of log1p(α m), at Im θ = π and Im δ = π/2, impose."""
 STEP_PER_SD = 0.7
 """Step over the sd of the likelihood."""
-NARROW = 1.4
-"""A population narrower than this many steps is integrated on nodes of its own."""
-EXAMINED = 2.5
-"""Populations are taken no narrower than this many steps where even and odd nodes are compared:
-the difference then tells of the likelihood alone."""
+EXAMINED = 1.8
+"""Populations are taken no narrower than this many times what the steps resolve where the rule's
+error is estimated: it is then that of the likelihood alone."""
+NARROW_CAPS = 0.5
+"""Caps on the steps, over the usual ones, where some population has nodes of its own: there the
+logarithm of the likelihood is interpolated."""
 MOST_NODES = (400, 200)
 """Nodes of θ and δ above which only a likelihood that is sharp refines an axis further."""
 BLUR = 0.08
 """Step, over the parameter's sd, that the narrowest populations may not go below."""
 _SCAN_ROWS, _SCAN_COLUMNS = 18, 16
 _ZOOMS = 8
-_SHRUNK = 0.6
+_SHRUNK = 0.75
 _STEP_MATTERS = 6.0
 _ROUNDS = 8
 _VALUES_AT_ONCE = 3_000_000
@@ -131,23 +132,22 @@ class Quality:
         Steps, over those that the widths of the likelihoods suggest.
     negligible : float
         Log density below its maximum at which a window ends.
-    most_gap : float
-        Difference of even and odd nodes above which a lattice is refined; its error is about the
-        square.
+    most_error : float
+        Estimated relative error along an axis above which a lattice is refined.
     most_edge : float
         Share of an edge above which a lattice is widened.
     """
 
     step_factor: float
     negligible: float
-    most_gap: float
+    most_error: float
     most_edge: float
 
 
-FINE = Quality(1.0, NEGLIGIBLE, 5e-4, 1e-8)
-ROUGH = Quality(1.4, 11.0, 3e-2, 1e-4)
+FINE = Quality(1.0, NEGLIGIBLE, 3e-8, 1e-8)
+ROUGH = Quality(1.4, 11.0, 1e-3, 1e-4)
 """For finding the mode."""
-FINER = Quality(0.6, NEGLIGIBLE + 8, 1e-4, 1e-10)
+FINER = Quality(0.6, NEGLIGIBLE + 8, 1e-9, 1e-10)
 """For checking the others."""
 
 
@@ -230,26 +230,26 @@ def build_lattice(family: CountFamily, s: CountStatistics, region: Region) -> La
 
 def _mended(lattice: Lattice, region: Region) -> tuple[Axis, Axis, BoolArray]:
     """Return finer or wider axes for the neurons that need them, and which do."""
-    gaps, edges = examine_lattice(lattice, region)
-    coarse, cut = gaps > region.quality.most_gap, edges > region.quality.most_edge
+    errors, edges = examine_lattice(lattice, region)
+    coarse, cut = errors > region.quality.most_error, edges > region.quality.most_edge
     rows = _finer(_wider(lattice.rows, cut[:, 0], cut[:, 1]), coarse[:, 0])
     columns = _finer(_wider(lattice.columns, cut[:, 2], cut[:, 3]), coarse[:, 1])
     return rows, columns, coarse.any(axis=1) | cut.any(axis=1)
 
 
 def examine_lattice(lattice: Lattice, region: Region) -> tuple[FloatArray, FloatArray]:
-    """Compare even with odd nodes and weigh the edges, at every corner of the region.
+    """Estimate the rule's error and weigh the edges, at every corner of the region.
 
     Returns
     -------
-    gaps : ndarray, shape (N, 2)
-        Largest |even − odd| / total along rows and columns; the rule's own error is about its
-        square. 0 along the columns of a shared parameter.
+    errors : ndarray, shape (N, 2)
+        Largest estimated relative error along rows and columns; 0 along the columns of a shared
+        parameter.
     edges : ndarray, shape (N, 4)
         Largest share of the first and the last row, and of the first and the last column.
     """
     n = len(lattice.peak)
-    gaps, edges = np.zeros((n, 2)), np.zeros((n, 4))
+    errors, edges = np.zeros((n, 2)), np.zeros((n, 4))
     rows, columns = make_ladder(lattice.rows), make_ladder(lattice.columns)
     table = make_table(region.row_level, rows, region.corners, region.n_corners, EXAMINED).weights
     if region.shared is not None:
@@ -263,10 +263,10 @@ def examine_lattice(lattice: Lattice, region: Region) -> tuple[FloatArray, Float
             lattice.columns.step,
             table,
             region.corners[region.shared],
-            gaps[:, 0],
+            errors[:, 0],
             edges[:, :2],
         )
-        return gaps, edges
+        return errors, edges
     kernels.examine(
         lattice.values,
         lattice.offset,
@@ -276,10 +276,10 @@ def examine_lattice(lattice: Lattice, region: Region) -> tuple[FloatArray, Float
         columns.place,
         table,
         make_table(region.dispersion, columns, region.corners, region.n_corners, EXAMINED).weights,
-        gaps,
+        errors,
         edges,
     )
-    return gaps, edges
+    return errors, edges
 
 
 def _finer(axis: Axis, which: BoolArray) -> Axis:
@@ -395,24 +395,25 @@ def _zoomed(
     family: CountFamily, s: CountStatistics, region: Region
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return lower and upper ends and steps, shape (2, n)."""
-    lower, upper = _theta_support(s, region)
-    scan = _Scan(family, s, region, *_delta_support(s, region), lower, upper)
-    if region.dispersion is not None and not region.dispersion.is_point:
-        for _ in range(_ZOOMS):
-            before = scan.delta[-1] - scan.delta[0]
-            scan = scan.closer()
-            if np.all(scan.delta[-1] - scan.delta[0] > _SHRUNK * before):
-                break
-    theta_lower, theta_upper = scan.theta_window()
-    delta_lower, delta_upper = scan.delta_window()
-    lower = np.stack([theta_lower, delta_lower])
-    upper = np.stack([theta_upper, delta_upper])
-    step = scan.steps() * region.quality.step_factor
+    scan = _Scan(family, s, region, *_delta_support(s, region), *_theta_support(s, region))
+    lower, upper, step = _closed_in(scan, _ZOOMS)
+    step = step * region.quality.step_factor
     for axis, level in enumerate((region.rate, region.dispersion)):
         if level is not None and level.is_point:
             lower[axis] -= _MARGIN * step[axis]
             upper[axis] += _MARGIN * step[axis]
     return lower, upper, step
+
+
+def _closed_in(scan: "_Scan", zooms: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what a scan finds; of neurons whose δ that matter are few, what a closer one finds."""
+    found = scan.windows()
+    lower, upper = scan.delta_window()
+    closer = np.flatnonzero(upper - lower < _SHRUNK * (scan.delta[-1] - scan.delta[0]))
+    if zooms and len(closer) and scan.integrates_delta:
+        for whole, part in zip(found, _closed_in(scan.closer(closer), zooms - 1), strict=True):
+            whole[:, closer] = part
+    return found
 
 
 def _delta_support(s: CountStatistics, region: Region) -> tuple[FloatArray, FloatArray]:
@@ -459,23 +460,32 @@ class _Scan:
         if region.rate.is_point:
             return
         for _ in range(_ZOOMS):
-            before = self.upper - self.lower
-            self._narrow()
-            self._evaluate()
-            if np.all(self.upper - self.lower > _SHRUNK * before):
+            lower, upper = _ends(self.in_column, self.theta)
+            closer = np.any(upper - lower < _SHRUNK * (self.upper - self.lower), axis=0)
+            if not closer.any():
                 break
+            self.lower = np.where(closer, lower, self.lower)
+            self.upper = np.where(closer, upper, self.upper)
+            self._evaluate()
 
-    def closer(self) -> "_Scan":
-        """Scan the δ that matter, starting from the θ that matter at their neighbours."""
-        lower, upper = self.delta_window()
+    @property
+    def integrates_delta(self) -> bool:
+        """Whether δ differs between neurons."""
+        return self.region.dispersion is not None and not self.region.dispersion.is_point
+
+    def closer(self, neurons: IntArray) -> "_Scan":
+        """Scan the δ of some neurons that matter, from the θ that matter at their neighbours."""
+        lower, upper = (each[neurons] for each in self.delta_window())
         delta = np.asarray(np.linspace(lower, upper, _SCAN_COLUMNS))
-        place = (delta - self.delta[0]) / (self.delta[1] - self.delta[0])
-        left = np.clip(np.floor(place).astype(np.int64), 0, _SCAN_COLUMNS - 2)
+        first, second = self.delta[0, neurons], self.delta[1, neurons]
+        left = np.floor((delta - first) / (second - first)).astype(np.int64)
+        left = np.clip(left, 0, _SCAN_COLUMNS - 2)
         ends = []
         for of, better in ((self.lower, np.minimum), (self.upper, np.maximum)):
-            beside = np.take_along_axis(of, left, axis=0), np.take_along_axis(of, left + 1, axis=0)
+            beside = of[left, neurons], of[left + 1, neurons]
             ends.append(better(*beside))
-        return _Scan(self.family, self.s, self.region, lower, upper, ends[0], ends[1])
+        statistics = self.s.of_neurons(neurons)
+        return _Scan(self.family, statistics, self.region, lower, upper, ends[0], ends[1])
 
     def _evaluate(self) -> None:
         """Evaluate the grid, and mark what matters under any corner."""
@@ -518,8 +528,14 @@ class _Scan:
             total = total + dispersion.log_density(self.delta, of)
         return total
 
-    def _narrow(self) -> None:
-        self.lower, self.upper = _ends(self.in_column, self.theta)
+    def windows(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return lower and upper ends and steps, shape (2, n)."""
+        ends = self.theta_window(), self.delta_window()
+        return (
+            np.stack([lower for lower, _ in ends]),
+            np.stack([upper for _, upper in ends]),
+            self.steps(),
+        )
 
     def theta_window(self) -> tuple[FloatArray, FloatArray]:
         """Return the ends over the columns that matter; shape (n,)."""
@@ -572,9 +588,14 @@ class _Scan:
                 steps[axis] = SHARED_STEP * cap
                 continue
             widest = self._width(axis) / MOST_NODES[axis]
-            resolved = np.maximum(self.region.least_width[axis] / NARROW, BLUR * sd)
+            if level is None:
+                continue
+            resolved = np.maximum(self.region.least_width[axis] / level.steps_per_sd, BLUR * sd)
             resolved = np.maximum(resolved, widest)
             steps[axis] = np.minimum(np.minimum(steps[axis], resolved), cap)
+            narrowest = float(np.min(level.width(self.region.corners)))
+            coarse = level.steps_per_sd * steps[axis] > narrowest
+            steps[axis] = np.minimum(steps[axis], np.where(coarse, NARROW_CAPS * cap, cap))
         return steps
 
 

@@ -21,8 +21,10 @@ NEGLIGIBLE = 21.0
 """Log density below its maximum at which a tail is cut."""
 _STEP = 0.6
 _STANDARD = np.arange(-15, 16) * _STEP
-_HEAVY = np.arange(-28, 29) * 0.15
-_SKEWED = 81
+_HEAVY = np.arange(-75, 76) * 0.1
+_SKEWED = 161
+_CONFLICT = 21.0
+"""How much farther nodes reach, in log density: a likelihood may favour a tail by as much."""
 
 
 class Level(ABC):
@@ -36,9 +38,23 @@ class Level(ABC):
 
     is_point = False
 
+    @property
+    def steps_per_sd(self) -> float:
+        """Steps per sd with which the trapezoid rule integrates the density to about 1e-9."""
+        return 1.4
+
     @abstractmethod
     def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
         """Log density of the parameter at `x`; shapes of `x` and of φ broadcast."""
+
+    @property
+    def hyperparameters(self) -> tuple[str, ...]:
+        """Names in φ of what the density depends on."""
+        return ()
+
+    def score(self, x: FloatArray, phi: Hyperparameters) -> dict[str, FloatArray]:
+        """Return the derivative of the log density at `x` by each of `hyperparameters`."""
+        return {}
 
     @abstractmethod
     def width(self, phi: Hyperparameters) -> FloatArray:
@@ -65,6 +81,15 @@ class Level(ABC):
         nodes, log_weights : ndarray, shape (D, Q)
         """
 
+    def node_derivatives(self, phi: Hyperparameters) -> dict[str, tuple[FloatArray, FloatArray]]:
+        """Return how `nodes` and log weights change with each of `hyperparameters`.
+
+        Returns
+        -------
+        dict of str to (ndarray, ndarray), shapes (D, Q)
+        """
+        return {}
+
 
 @dataclass(frozen=True)
 class PooledLevel(Level):
@@ -80,12 +105,27 @@ class PooledLevel(Level):
     population: RatePopulation
     names: tuple[tuple[str, str], ...]
 
+    @property
+    @override
+    def steps_per_sd(self) -> float:
+        return self.population.steps_per_sd
+
     def _of(self, phi: Hyperparameters) -> dict[str, FloatArray]:
         return {own: phi[name] for own, name in self.names}
 
     @override
     def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
         return self.population.log_density(x, **self._of(phi))
+
+    @property
+    @override
+    def hyperparameters(self) -> tuple[str, ...]:
+        return tuple(name for _, name in self.names)
+
+    @override
+    def score(self, x: FloatArray, phi: Hyperparameters) -> dict[str, FloatArray]:
+        of = self.population.score(x, **self._of(phi))
+        return {name: of[own] for own, name in self.names}
 
     @override
     def width(self, phi: Hyperparameters) -> FloatArray:
@@ -104,15 +144,26 @@ class PooledLevel(Level):
     def nodes(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
         of = {own: values[:, np.newaxis] for own, values in self._of(phi).items()}
         if isinstance(self.population, GammaPopulation):  # skewed: a long tail to the left
-            lower, upper = self.population.support(NEGLIGIBLE, **of)
+            lower, upper = self.population.support(NEGLIGIBLE + _CONFLICT, **of)
             x = lower + (upper - lower) * np.linspace(0.0, 1.0, _SKEWED)
             gap = (upper - lower) / (_SKEWED - 1)
             return x, self.population.log_density(x, **of) + np.log(gap)
         scale = self.population.sd(**of)
         heavy = isinstance(self.population, StudentTPopulation)
-        z, gaps = (np.sinh(_HEAVY), 0.15 * np.cosh(_HEAVY)) if heavy else (_STANDARD, _STEP)
+        z, gaps = (np.sinh(_HEAVY), 0.1 * np.cosh(_HEAVY)) if heavy else (_STANDARD, _STEP)
         x = self.population.centre(**of) + scale * z
         return x, self.population.log_density(x, **of) + np.log(scale * gaps)
+
+    @override
+    def node_derivatives(self, phi: Hyperparameters) -> dict[str, tuple[FloatArray, FloatArray]]:
+        x, _ = self.nodes(phi)
+        nothing = np.zeros_like(x)
+        columns = {name: values[:, np.newaxis] for name, values in phi.items()}
+        if isinstance(self.population, GammaPopulation):  # as if the nodes stayed where they are
+            return {name: (nothing, of) for name, of in self.score(x, columns).items()}
+        mu, tau = (columns[name] for name in self.hyperparameters)
+        moved = nothing + 1, (x - mu) / tau
+        return {name: (by, nothing) for name, by in zip(self.hyperparameters, moved, strict=True)}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.engines.collapsed import kernels, kernels_shared
 from spikepool.engines.collapsed.axes import Axis, Ladder, make_ladder
-from spikepool.engines.collapsed.lattice import NARROW, Lattice, Region, build_lattice
+from spikepool.engines.collapsed.lattice import Lattice, Region, build_lattice
 from spikepool.engines.collapsed.levels import Hyperparameters, take
 from spikepool.engines.collapsed.tables import Table, make_table
 from spikepool.models.families import CountFamily
@@ -93,11 +93,11 @@ class MarginalLikelihood:
 
     def _sum(self, phi: Hyperparameters, out: FloatArray) -> None:
         draws = out.shape[1]
-        row_table = make_table(self.region.row_level, self.rows, phi, draws, NARROW)
+        row_table = make_table(self.region.row_level, self.rows, phi, draws)
         shared = self.region.shared
         column_table = None
         if shared is None:
-            column_table = make_table(self.region.dispersion, self.columns, phi, draws, NARROW)
+            column_table = make_table(self.region.dispersion, self.columns, phi, draws)
 
         def run(task: tuple[Lattice, slice]) -> None:
             part, neurons = task

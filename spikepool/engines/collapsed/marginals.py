@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.engines.collapsed import kernels, kernels_shared
-from spikepool.engines.collapsed.lattice import NARROW, Lattice
+from spikepool.engines.collapsed.lattice import Lattice
 from spikepool.engines.collapsed.levels import Hyperparameters, Level
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, in_parallel
 from spikepool.engines.collapsed.tables import make_table
@@ -114,14 +114,14 @@ def mix(
     n, n_draws, n_masses = marginal.n_neurons, len(weights), len(wanted.masses)
     joint = int(wanted.copies.sum())
     result = _Outputs.empty(n, n_draws, n_masses, joint)
-    rows = make_table(region.row_level, marginal.rows, phi, n_draws, NARROW).weights
+    rows = make_table(region.row_level, marginal.rows, phi, n_draws).weights
     width = _width(region.row_level, phi, n_draws)
     shifts = _shifts(wanted.neurons, wanted.seed)
     if region.shared is not None:
         shared = np.ascontiguousarray(phi[region.shared])
         _mix_shared(marginal, shared, weights, wanted, rows, width, shifts, result, on_mass)
     else:
-        columns = make_table(region.dispersion, marginal.columns, phi, n_draws, NARROW).weights
+        columns = make_table(region.dispersion, marginal.columns, phi, n_draws).weights
         widths = (width, _width(region.dispersion, phi, n_draws))
         _mix_both(marginal, weights, wanted, (rows, columns), widths, shifts, result, on_mass)
     return result.as_mixture()

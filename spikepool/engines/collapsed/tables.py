@@ -33,20 +33,28 @@ class Table:
 
 
 def make_table(
-    level: Level | None, ladder: Ladder, phi: Hyperparameters, draws: int, narrow_steps: float
+    level: Level | None,
+    ladder: Ladder,
+    phi: Hyperparameters,
+    draws: int,
+    widened: float = 1.0,
 ) -> Table:
-    """Tabulate a level for the rule that `kernels.evidence` applies."""
+    """Tabulate a level for the rule that `kernels.evidence` applies.
+
+    Populations are taken no narrower than `widened` times what the steps resolve.
+    """
     nothing = np.zeros((draws, 1))
     narrow = np.zeros((draws, len(ladder.classes)), dtype=np.bool_)
     if level is None:
         return Table(np.ones((draws, len(ladder.nodes))), narrow, nothing, nothing)
     width = np.broadcast_to(level.width(phi), (draws,))
-    narrow |= width[:, np.newaxis] < narrow_steps * ladder.step
+    least = widened * level.steps_per_sd * ladder.step
+    narrow |= width[:, np.newaxis] < least
     nodes, log_weights = level.nodes(phi) if narrow.any() else (nothing, nothing)
     columns = {name: values[:, np.newaxis] for name, values in phi.items()}
     weights = np.empty((draws, len(ladder.nodes)))
     for which, step in enumerate(ladder.step):
         of = ladder.node_class == which
-        wide = level.widened(columns, narrow_steps * step)
+        wide = level.widened(columns, least[which])
         weights[:, of] = step * np.exp(level.log_density(ladder.nodes[of], wide))
     return Table(weights, narrow, nodes, log_weights)
