@@ -4,10 +4,17 @@ Proposals are mixtures of t densities, refitted to the weighted sample of all it
 the weights are those of the deterministic mixture of all proposals (Cornuet et al. 2012), points
 are scrambled Sobol points (Owen 1997).
 
+Towards no spread and no dispersion the logarithms of hyperparameters have exponential tails, many
+times longer than the curvature at the mode suggests. So the first proposal is wide, and every later
+one has a component where the weights are largest, as in incremental mixture importance sampling
+(Raftery & Bao 2010).
+
 References
 ----------
 Cornuet, J.-M., Marin, J.-M., Mira, A. & Robert, C. P. (2012). Adaptive multiple importance
 sampling. Scandinavian Journal of Statistics 39, 798-812.
+Raftery, A. E. & Bao, L. (2010). Estimating and projecting trends in HIV/AIDS generalized epidemics
+using incremental mixture importance sampling. Biometrics 66, 1162-1173.
 Vehtari, A., Simpson, D., Gelman, A., Yao, Y. & Gabry, J. (2024). Pareto smoothed importance
 sampling. Journal of Machine Learning Research 25 (72).
 """
@@ -26,9 +33,13 @@ NU = 6.0
 MOST_PARETO_K = 0.5
 LEAST_ESS = 1000.0
 _ITERATIONS = 12
-_EM_STEPS = 20
+_EM_STEPS = 8
 _MOST_DROP = 1e6
 _MOST_COMPONENTS = 4
+_WIDE, _FIRST_WIDE = 2.0, 5.0
+"""Scale of the component that covers the others, and that covers the mode."""
+_FAR = 1.5
+"""Scale of the component where the weights are largest."""
 
 type LogDensity = Callable[[FloatArray], FloatArray]
 
@@ -200,13 +211,11 @@ def sample_adaptively(
         densities.append(_finite(log_density(new)))
         proposals.append(proposal)
         sample = _weighted(np.concatenate(points), np.concatenate(densities), proposals)
-        fraction = sample.ess / len(sample.points)
         if sample.ess >= least_ess and sample.pareto_k < MOST_PARETO_K and iteration > 0:
             break
-        components = (
-            1 if iteration == 0 or fraction > 0.75 else min(iteration + 1, _MOST_COMPONENTS)
-        )
-        proposal = _fitted(sample, components, rng)
+        if np.isneginf(sample.log_evidence):  # nothing to adapt to
+            break
+        proposal = _fitted(sample, min(iteration + 2, _MOST_COMPONENTS), rng)
     return sample
 
 
@@ -214,7 +223,7 @@ def _first_proposal(laplace: Laplace) -> tuple[Component, ...]:
     cholesky = np.linalg.cholesky(laplace.covariance)
     return (
         Component(0.7, laplace.mode, cholesky * 1.1),
-        Component(0.3, laplace.mode, cholesky * 2.5),
+        Component(0.3, laplace.mode, cholesky * _FIRST_WIDE),
     )
 
 
@@ -238,11 +247,16 @@ def _draw(proposal: tuple[Component, ...], size: int, rng: np.random.Generator) 
 
 def _log_t(points: FloatArray, component: Component) -> FloatArray:
     size = len(component.mean)
-    inverse = np.linalg.inv(component.cholesky)
-    z = ((points - component.mean)[:, np.newaxis, :] * inverse).sum(axis=2)
     constant = special.gammaln((NU + size) / 2) - special.gammaln(NU / 2)
     constant -= 0.5 * size * np.log(NU * np.pi) + np.log(np.diag(component.cholesky)).sum()
-    return np.asarray(constant - 0.5 * (NU + size) * np.log1p((z**2).sum(axis=1) / NU))
+    return np.asarray(constant - 0.5 * (NU + size) * np.log1p(_distance(points, component) / NU))
+
+
+def _distance(points: FloatArray, component: Component) -> FloatArray:
+    """Squared Mahalanobis distance from the centre; shape (D,)."""
+    inverse = np.linalg.inv(component.cholesky)
+    z = np.einsum("dj,ij->di", points - component.mean, inverse)
+    return np.asarray(np.einsum("di,di->d", z, z))
 
 
 def _log_mixture(points: FloatArray, proposal: tuple[Component, ...]) -> FloatArray:
@@ -260,6 +274,9 @@ def _weighted(
     log_ratio = log_density - (log_proposal - np.log(len(proposals)))
     log_evidence = float(special.logsumexp(log_ratio) - np.log(len(points)))
     finite = np.isfinite(log_ratio)
+    if not finite.any():
+        nothing = np.full(len(points), 1 / len(points))
+        return WeightedSample(points, log_density, nothing, np.inf, log_evidence)
     try:
         smoothed, pareto_k = array_stats.psislw(np.where(finite, -log_ratio, 1e10))
     except ValueError:  # too few points have any weight: ArviZ has no tail to fit
@@ -273,22 +290,38 @@ def _weighted(
 def _fitted(
     sample: WeightedSample, components: int, rng: np.random.Generator
 ) -> tuple[Component, ...]:
-    """Fit a mixture of t densities by weighted expectation-maximisation."""
+    """Fit a mixture of t densities, one wide and one where the weights are largest among them."""
     weights = _tempered(sample.weights, 10.0 * (sample.points.shape[1] + 1) * components)
     kept = weights > 1e-9
     points, weights = sample.points[kept], weights[kept] / weights[kept].sum()
     mean, spread = _moments(points, weights)
-    ridge = 1e-4 * spread
-    if components == 1:
-        start = [Component(1.0, mean, np.linalg.cholesky(spread))]
-    else:
-        centres = points[rng.choice(len(points), components, p=weights)]
-        cholesky = np.linalg.cholesky(spread * components ** (-2 / len(mean)))
-        start = [Component(1 / components, centre, cholesky) for centre in centres]
+    close = _expectation_maximisation(points, weights, spread, components, rng)
+    wide = Component(0.1, mean, _WIDE * np.linalg.cholesky(spread))
+    centre, around = _moments(*_excess(sample))
+    far = Component(0.1, centre, _FAR * np.linalg.cholesky(around + 0.1 * spread))
+    return (*(Component(0.8 * c.share, c.mean, c.cholesky) for c in close), wide, far)
+
+
+def _excess(sample: WeightedSample) -> tuple[FloatArray, FloatArray]:
+    """Return the points that the Pareto check examines, and their weights above the others'."""
+    tail = np.argsort(sample.weights, kind="stable")[-int(3 * np.sqrt(len(sample.points))) :]
+    excess = sample.weights[tail] - sample.weights[tail[0]]
+    return sample.points[tail], excess / excess.sum()
+
+
+def _expectation_maximisation(
+    points: FloatArray,
+    weights: FloatArray,
+    spread: FloatArray,
+    components: int,
+    rng: np.random.Generator,
+) -> list[Component]:
+    centres = points[rng.choice(len(points), components, p=weights)]
+    cholesky = np.linalg.cholesky(spread * components ** (-2 / points.shape[1]))
+    mixture = [Component(1 / components, centre, cholesky) for centre in centres]
     for _ in range(_EM_STEPS):
-        start = _em_step(points, weights, start, ridge)
-    wide = Component(0.1, mean, 2.0 * np.linalg.cholesky(spread))
-    return (*(Component(0.9 * c.share, c.mean, c.cholesky) for c in start), wide)
+        mixture = _em_step(points, weights, mixture, 1e-4 * spread)
+    return mixture
 
 
 def _em_step(
@@ -302,9 +335,7 @@ def _em_step(
         total = float(share.sum())
         if total < 0.02:
             continue
-        inverse = np.linalg.inv(component.cholesky)
-        z = ((points - component.mean)[:, np.newaxis, :] * inverse).sum(axis=2)
-        pull = share * (NU + size) / (NU + (z**2).sum(axis=1))
+        pull = share * (NU + size) / (NU + _distance(points, component))
         mean = (pull[:, np.newaxis] * points).sum(axis=0) / pull.sum()
         centred = points - mean
         spread = np.einsum("d,di,dj->ij", pull, centred, centred) / total + ridge
