@@ -27,33 +27,31 @@ Harrison, M. T. (2012). Conservative hypothesis tests and confidence intervals u
 sampling. Biometrika 99, 57-69.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
-from spikepool.diagnostics.pearson import (
-    PearsonTable,
-    null_moments,
-    tabulate_pearson,
-)
+from spikepool.diagnostics.pearson import PearsonTable, null_moments, tabulate_pearson
 from spikepool.diagnostics.polya import (
-    DirichletMultinomial,
-    Hypergeometric,
+    Counters,
     PoissonNull,
     TailMixture,
-    Urn,
+    dirichlet_multinomial,
+    hypergeometric,
+    poisson_null,
+    start_streams,
 )
+from spikepool.engines.cores import granted_cores
 
 REFINE_BELOW = 0.1
 SMALL_SKEWNESS = 0.25
 HUGE_TOTAL = 1e8
-"""Spikes in one condition beyond which route 3 is taken (the hypergeometric sampler's range)."""
+"""Spikes in one condition beyond which route 3 is taken (the urns' tables would grow large)."""
 FIRST_DRAWS = 199
 SPARSE_DRAWS = 999
 """Draws of route 1 for few trials (`SPARSE_TRIALS`) with few spikes each (`SPARSE_MEAN`).
@@ -63,9 +61,10 @@ range, within 1 % (3 % for very unequal exposures) of the exact one.
 """
 SPARSE_TRIALS, SPARSE_MEAN = 40, 5
 _REFINING_COUNTS = 8_000
+_NEURONS_AT_ONCE = 256
 _TIE = 1e-9
 
-type Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+type Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,9 @@ class DispersionTests:
     null_upper: FloatArray
 
 
-def run_dispersion_tests(tally: Tally, *, interval: float, seed: int) -> DispersionTests:
+def run_dispersion_tests(
+    tally: Tally, *, interval: float, seed: int, cores: int | None = None
+) -> DispersionTests:
     """Test every neuron for over- and for underdispersion.
 
     A neuron's draws depend on `seed` and on its own id alone, never on its neighbours.
@@ -103,6 +104,8 @@ def run_dispersion_tests(tally: Tally, *, interval: float, seed: int) -> Dispers
     interval : float
         Mass of the central null range, in (0, 1).
     seed : int
+    cores : int, optional
+        Threads; by default as many as the process is granted. Nothing depends on it.
 
     Returns
     -------
@@ -110,22 +113,22 @@ def run_dispersion_tests(tally: Tally, *, interval: float, seed: int) -> Dispers
     """
     table = tabulate_pearson(tally)
     tests = _moment_matched(table, interval)
-    simulated = _simulated(table)
-    for i, neuron in _observations(tally, table):
-        if simulated[i]:
-            rng = neuron_generator(seed, "dispersion", tally.neurons[i])
-            x2 = neuron.null.x2(neuron.null.draw(rng, _first_draws(neuron)))
-            tests.pvalue_over[i] = _exact_pvalue(neuron, x2, _OVER, rng)
-            tests.pvalue_under[i] = _exact_pvalue(neuron, x2, _UNDER, rng)
-            if neuron.sparse:
-                tests.null_lower[i], tests.null_upper[i] = _central_range(x2, interval)
+    simulation = _simulation(tally, table, interval, seed, tests)
+    simulated, sparse = _simulated(table), _sparse(table)
+    with ThreadPoolExecutor(granted_cores(cores)) as pool:
+        dense_runs = pool.map(simulation.run, _runs(simulated & ~sparse))
+        sparse_runs = pool.map(simulation.run_sparse, _runs(simulated & sparse))
+        list(dense_runs), list(sparse_runs)
     return tests
 
 
-def neuron_generator(seed: int, purpose: str, neuron: str) -> np.random.Generator:
-    """Return a random generator fixed by the run's seed, the purpose and the neuron's id."""
-    digest = hashlib.sha256(f"{seed}\0{purpose}\0{neuron}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest))
+def _runs(chosen: Mask) -> list[IntArray]:
+    """Cut the chosen neurons into the tasks of threads."""
+    neurons = np.flatnonzero(chosen)
+    return [
+        neurons[start : start + _NEURONS_AT_ONCE]
+        for start in range(0, len(neurons), _NEURONS_AT_ONCE)
+    ]
 
 
 def randomised_pvalues(tally: Tally, *, seed: int, draws: int = 199) -> FloatArray:
@@ -147,57 +150,29 @@ def randomised_pvalues(tally: Tally, *, seed: int, draws: int = 199) -> FloatArr
         NaN where no condition is informative.
     """
     table = tabulate_pearson(tally)
+    null, observed = poisson_null(tally, table), table.per_neuron(table.x2)
+    counters = start_streams(seed, "randomised", tally.neurons)
+    uniform = start_streams(seed, "ties", tally.neurons) / 2.0**64
     pvalues = np.full(table.neurons, np.nan)
-    for i, neuron in _observations(tally, table):
-        rng = neuron_generator(seed, "randomised", tally.neurons[i])
-        x2 = neuron.null.x2(neuron.null.draw(rng, draws))
-        reached = _at_least(x2, neuron.x2)
-        tied = np.count_nonzero(reached & _at_most(x2, neuron.x2))
-        higher = np.count_nonzero(reached) - tied
-        pvalues[i] = (higher + rng.random() * (1 + tied)) / (1 + draws)
+    for run in _runs(table.defined):
+        x2 = null.draw_x2(run, counters[run], draws)
+        smallest, largest = _tied_with(observed[run])
+        higher = np.count_nonzero(x2 > largest[:, np.newaxis], axis=1)
+        tied = np.count_nonzero(x2 >= smallest[:, np.newaxis], axis=1) - higher
+        pvalues[run] = (higher + uniform[run] * (1 + tied)) / (1 + draws)
     return pvalues
 
 
-@dataclass(frozen=True)
-class _Observation:
-    """A neuron's counts in its informative conditions, and their null given the totals."""
-
-    null: PoissonNull
-    counts: IntArray
-
-    @cached_property
-    def x2(self) -> float:
-        return float(self.null.x2(self.counts[np.newaxis])[0])
-
-    @property
-    def sparse(self) -> bool:
-        trials = len(self.counts)
-        return trials <= SPARSE_TRIALS and sum(self.null.spikes) < SPARSE_MEAN * trials
+def _tied_with(x2: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Smallest and largest X² that equal each observed one, up to rounding."""
+    return x2 - _TIE * (1 + x2), x2 + _TIE * (1 + x2)
 
 
-def _observations(tally: Tally, table: PearsonTable) -> Iterator[tuple[int, _Observation]]:
-    """Each neuron with an informative condition, trial by trial."""
-    for i in np.flatnonzero(table.defined):
-        first, last = np.searchsorted(table.neuron, [i, i + 1])
-        probabilities, counts = [], []
-        for g in range(first, last):
-            cells = slice(table.first_cell[g], table.last_cell[g])
-            exposure = np.repeat(tally.exposure[cells], tally.weight[cells])
-            probabilities.append(exposure / exposure.sum())
-            counts.append(np.repeat(tally.count[cells], tally.weight[cells]))
-        spikes = tuple(int(S) for S in table.spikes[first:last])
-        null = PoissonNull(probabilities=tuple(probabilities), spikes=spikes)
-        yield int(i), _Observation(null=null, counts=np.concatenate(counts))
-
-
-def _at_least(x2: FloatArray, observed: float) -> Mask:
-    """Whether each X² reaches the observed one, up to rounding."""
-    return x2 >= observed - _TIE * (1 + observed)
-
-
-def _at_most(x2: FloatArray, observed: float) -> Mask:
-    """Whether each X² stays within the observed one, up to rounding."""
-    return x2 <= observed + _TIE * (1 + observed)
+def _sparse(table: PearsonTable) -> Mask:
+    """Neurons with few trials and few spikes in each."""
+    trials = table.per_neuron(table.trials)
+    few = table.per_neuron(table.spikes) < SPARSE_MEAN * trials
+    return np.asarray((trials <= SPARSE_TRIALS) & few)
 
 
 def _simulated(table: PearsonTable) -> Mask:
@@ -241,58 +216,84 @@ def _half_lattice_step(table: PearsonTable) -> FloatArray:
     return np.where(table.defined, finest, 0.0)
 
 
-def _first_draws(neuron: _Observation) -> int:
-    return SPARSE_DRAWS if neuron.sparse else FIRST_DRAWS
+@dataclass(frozen=True)
+class _Simulation:
+    """Routes 1 and 2 for runs of neurons, which write to entries of their own in `tests`."""
+
+    null: PoissonNull
+    over: TailMixture
+    under: TailMixture
+    counters: Counters
+    trials: IntArray
+    interval: float
+    tests: DispersionTests
+
+    def run(self, neurons: IntArray) -> None:
+        """Test these neurons."""
+        self._test(neurons, FIRST_DRAWS)
+
+    def run_sparse(self, neurons: IntArray) -> None:
+        """Test these neurons, and read the null range off their tables."""
+        x2 = self._test(neurons, SPARSE_DRAWS)
+        lower, upper = _central_range(x2, self.interval)
+        self.tests.null_lower[neurons], self.tests.null_upper[neurons] = lower, upper
+
+    def _test(self, neurons: IntArray, draws: int) -> FloatArray:
+        """Test both sides by the same tables of the null; returns their X²."""
+        counters = self.counters[neurons]
+        x2 = self.null.draw_x2(neurons, counters, draws)
+        smallest, largest = _tied_with(self.tests.x2[neurons])
+        over, under = x2 >= smallest[:, np.newaxis], x2 <= largest[:, np.newaxis]
+        unbounded = np.full(len(neurons), np.inf)
+        self.tests.pvalue_over[neurons] = self._pvalues(
+            over, self.over, neurons, counters, (-unbounded, smallest)
+        )
+        self.tests.pvalue_under[neurons] = self._pvalues(
+            under, self.under, neurons, counters, (largest, unbounded)
+        )
+        return x2
+
+    def _pvalues(
+        self,
+        extreme: Mask,
+        mixture: TailMixture,
+        neurons: IntArray,
+        counters: Counters,
+        inner: tuple[FloatArray, FloatArray],
+    ) -> FloatArray:
+        """Routes 1 and 2 for one side, given which tables of the null are as extreme."""
+        pvalues = (1 + np.count_nonzero(extreme, axis=1)) / (1 + extreme.shape[1])
+        small = np.flatnonzero(pvalues <= REFINE_BELOW)
+        chosen, moved = neurons[small], counters[small]
+        draws = np.clip(_REFINING_COUNTS // self.trials[chosen], 200, 1000)
+        refined = mixture.pvalues(chosen, moved, (inner[0][small], inner[1][small]), draws)
+        counters[small] = moved
+        pvalues[small] = np.minimum(refined, REFINE_BELOW)
+        return np.asarray(pvalues)
+
+
+def _simulation(
+    tally: Tally, table: PearsonTable, interval: float, seed: int, tests: DispersionTests
+) -> _Simulation:
+    """Prepare the null, and urns whose mean X² lies at far chi-square quantiles."""
+    null = poisson_null(tally, table)
+    df, place = np.unique(tests.df[table.neuron], return_inverse=True)
+    over = [(stats.chi2.isf(tail, df) / df)[place] for tail in (1e-3, 1e-8)]
+    under = [(stats.chi2.ppf(tail, df) / df)[place] for tail in (1e-3, 1e-6)]
+    return _Simulation(
+        null=null,
+        over=TailMixture(
+            null, (dirichlet_multinomial(null, over[0]), dirichlet_multinomial(null, over[1]))
+        ),
+        under=TailMixture(null, (hypergeometric(null, under[0]), hypergeometric(null, under[1]))),
+        counters=start_streams(seed, "dispersion", tally.neurons),
+        trials=table.per_neuron(table.trials).astype(np.int64),
+        interval=interval,
+        tests=tests,
+    )
 
 
 def _central_range(x2: FloatArray, interval: float) -> FloatArray:
-    """Equal-tailed range of the simulated X², at values that occur."""
+    """Equal-tailed range of each row of simulated X², at values that occur; shape (2, neurons)."""
     tails = [(1 - interval) / 2, (1 + interval) / 2]
-    return np.quantile(x2, tails, method="inverted_cdf")
-
-
-@dataclass(frozen=True)
-class _Tail:
-    """One side of the null: what is as extreme as observed, and the urns that reach there."""
-
-    as_extreme: Callable[[FloatArray, float], Mask]
-    urns: Callable[[int], tuple[Urn, ...]]
-
-
-@cache
-def _over_urns(df: int) -> tuple[Urn, ...]:
-    """Urns whose mean X² lies at far upper chi-square quantiles."""
-    ratios = stats.chi2.isf(np.array([1e-3, 1e-8]), df) / df
-    return tuple(DirichletMultinomial(float(ratio)) for ratio in ratios)
-
-
-@cache
-def _under_urns(df: int) -> tuple[Urn, ...]:
-    """Urns whose mean X² lies at far lower chi-square quantiles."""
-    ratios = stats.chi2.ppf(np.array([1e-3, 1e-6]), df) / df
-    return tuple(Hypergeometric(float(ratio)) for ratio in ratios)
-
-
-_OVER = _Tail(as_extreme=_at_least, urns=_over_urns)
-_UNDER = _Tail(as_extreme=_at_most, urns=_under_urns)
-
-
-def _exact_pvalue(
-    neuron: _Observation, x2: FloatArray, tail: _Tail, rng: np.random.Generator
-) -> float:
-    """Routes 1 and 2: super-uniform given draws `x2` of the null."""
-    extreme = np.count_nonzero(tail.as_extreme(x2, neuron.x2))
-    pvalue = (1 + extreme) / (1 + len(x2))
-    if pvalue > REFINE_BELOW:
-        return pvalue
-    return min(REFINE_BELOW, _refined_pvalue(neuron, tail, rng))
-
-
-def _refined_pvalue(neuron: _Observation, tail: _Tail, rng: np.random.Generator) -> float:
-    """Route 2, before the cap."""
-    df = sum(len(p) - 1 for p in neuron.null.probabilities)
-    mixture = TailMixture(neuron.null, tail.urns(df))
-    draws = int(np.clip(_REFINING_COUNTS // len(neuron.counts), 200, 1000))
-    tables = np.concatenate([neuron.counts[np.newaxis], mixture.draw(rng, draws)])
-    extreme = tail.as_extreme(neuron.null.x2(tables), neuron.x2)
-    return float(mixture.weights(tables[extreme]).sum() / (1 + draws))
+    return np.asarray(np.quantile(x2, tails, axis=1, method="inverted_cdf"))

@@ -36,12 +36,16 @@ def exact_pvalues(counts, exposure):
         ([1, 2, 3, 4], [1, 2, 3, 4]),
         ([6, 1, 0, 1], [0.5, 1, 2, 1]),
         ([0, 0, 0, 7], [3, 2, 2, 0.2]),
+        ([21, 7, 2], [1, 1, 1]),
+        ([10, 10, 10], [1, 1, 1]),
+        ([5, 4, 21], [1, 2, 2.5]),
+        ([6, 11, 13], [1, 2, 2.5]),
     ],
 )
 def test_pvalues_equal_enumeration(build_tally, counts, exposure):
     """The mean p over 50 seeds is the exact one, to five standard errors and 1/(1 + draws).
 
-    A correct program fails with probability under 1e-5 in each of 12 comparisons.
+    A correct program fails with probability under 1e-5 in each of 20 comparisons.
     """
     tally = build_tally([counts], [exposure])
     runs = [run(tally, seed) for seed in range(50)]
@@ -121,6 +125,18 @@ def test_results_depend_on_the_id_and_not_on_the_order(build_tally):
         np.testing.assert_array_equal(getattr(alone, name), values[3:4])
     other = run(build_tally(counts, exposure, names=names), seed=8)
     assert not np.array_equal(other.pvalue_over, together.pvalue_over)
+
+
+def test_results_do_not_depend_on_threads(build_tally, monkeypatch):
+    """One thread or three, in one run of neurons or in many: the same numbers, for 30 neurons."""
+    rng = np.random.default_rng(5)
+    tally = build_tally(rng.negative_binomial(2, 0.3, (30, 15)))
+    alone = run_dispersion_tests(tally, interval=0.95, seed=1, cores=1)
+    monkeypatch.setattr(dispersion_tests, "_NEURONS_AT_ONCE", 4)
+    monkeypatch.setattr(dispersion_tests, "granted_cores", lambda asked: asked)
+    threads = run_dispersion_tests(tally, interval=0.95, seed=1, cores=3)
+    for name in ("pvalue_over", "pvalue_under", "null_lower", "null_upper"):
+        np.testing.assert_array_equal(getattr(threads, name), getattr(alone, name))
 
 
 def assert_super_uniform(pvalues, error_rate):

@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from spikepool.diagnostics.pearson import null_moments, polya_mean_variance, tabulate_pearson
-from spikepool.diagnostics.polya import DirichletMultinomial, Hypergeometric, PoissonNull
 
 EXPOSURES = ([1.0, 1.0, 1.0, 1.0], [0.5, 1.0, 1.5, 2.0])
 
@@ -81,21 +80,6 @@ def test_hypergeometric_moments_equal_enumeration(build_tally, balls):
     )
     assert mean == pytest.approx([pmf @ x2])
     assert variance == pytest.approx([pmf @ (x2 - pmf @ x2) ** 2])
-
-
-def test_urn_log_ratios_are_scipys_pmfs():
-    """Importance weights rest on pmf ratios that equal SciPy's."""
-    p = np.array([0.1, 0.2, 0.3, 0.4])
-    null = PoissonNull(probabilities=(p,), spikes=(8,))
-    tables = all_tables(4, 8)
-    base = stats.multinomial.logpmf(tables, 8, p)
-    over, under = DirichletMultinomial(2.0), Hypergeometric(0.4)
-    a, balls = over._parameters(p, 8), under._balls(p, 8)
-    for row, b, o, u in zip(
-        tables, base, over.log_ratio(null, tables), under.log_ratio(null, tables), strict=True
-    ):
-        assert o + b == pytest.approx(stats.dirichlet_multinomial.logpmf(row, a, 8), abs=1e-11)
-        assert u + b == pytest.approx(stats.multivariate_hypergeom.logpmf(row, balls, 8), abs=1e-11)
 
 
 def test_conditions_without_spikes_or_with_one_trial_are_left_out(build_tally):
