@@ -81,6 +81,31 @@ def test_log_density_is_that_of_the_model(build_tally, name, values):
 
 
 @every_case
+def test_score_is_the_derivative_of_pymcs_density(name, values):
+    """By PyTensor's own differentiation, to 1e-9 of the score's largest term."""
+    import pymc as pm
+    import pytensor
+    import pytensor.tensor as pt
+
+    places = [pt.dscalar(key) for key in values]
+    theta = pt.dscalar("theta")
+    match name:
+        case "normal":
+            log_density = pm.logp(pm.Normal.dist(*places), theta)
+        case "student-t":
+            log_density = pm.logp(pm.StudentT.dist(4, mu=places[0], sigma=places[1]), theta)
+        case "gamma":
+            log_density = pm.logp(pm.Gamma.dist(*places), pt.exp(theta)) + theta
+    mode = pytensor.compile.mode.Mode(linker="py", optimizer="fast_compile")
+    slopes = pytensor.function([theta, *places], pytensor.grad(log_density, places), mode=mode)
+    for at in points(name, values):
+        found = POPULATIONS[name].score(at, **arrays(values))
+        for key, wanted in zip(values, slopes(at, *values.values()), strict=True):
+            largest = 1 / values["tau"] if name != "gamma" else abs(np.log(values["b"]) + at) + 1
+            assert found[key] == pytest.approx(wanted, rel=1e-9, abs=1e-9 * largest)
+
+
+@every_case
 def test_centre_and_sd_are_those_of_the_density(name, values):
     """First two moments by SciPy's quadrature of `log_density`; t's tails need wide limits."""
     population, hyper = POPULATIONS[name], arrays(values)

@@ -48,13 +48,13 @@ class Level(ABC):
         """Log density of the parameter at `x`; shapes of `x` and of φ broadcast."""
 
     @property
+    @abstractmethod
     def hyperparameters(self) -> tuple[str, ...]:
-        """Names in φ of what the density depends on."""
-        return ()
+        """Names in φ of what the parameter depends on."""
 
+    @abstractmethod
     def score(self, x: FloatArray, phi: Hyperparameters) -> dict[str, FloatArray]:
         """Return the derivative of the log density at `x` by each of `hyperparameters`."""
-        return {}
 
     @abstractmethod
     def width(self, phi: Hyperparameters) -> FloatArray:
@@ -81,6 +81,7 @@ class Level(ABC):
         nodes, log_weights : ndarray, shape (D, Q)
         """
 
+    @abstractmethod
     def node_derivatives(self, phi: Hyperparameters) -> dict[str, tuple[FloatArray, FloatArray]]:
         """Return how `nodes` and log weights change with each of `hyperparameters`.
 
@@ -88,7 +89,6 @@ class Level(ABC):
         -------
         dict of str to (ndarray, ndarray), shapes (D, Q)
         """
-        return {}
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,17 @@ class SharedLevel(Level):
     name: str
     is_point = True
 
+    @property
+    @override
+    def hyperparameters(self) -> tuple[str, ...]:
+        return (self.name,)
+
     @override
     def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
+        raise TypeError("a point has no density")
+
+    @override
+    def score(self, x: FloatArray, phi: Hyperparameters) -> dict[str, FloatArray]:
         raise TypeError("a point has no density")
 
     @override
@@ -197,6 +206,10 @@ class SharedLevel(Level):
 
     @override
     def nodes(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        raise TypeError("a point is not integrated over")
+
+    @override
+    def node_derivatives(self, phi: Hyperparameters) -> dict[str, tuple[FloatArray, FloatArray]]:
         raise TypeError("a point is not integrated over")
 
 
@@ -218,9 +231,18 @@ class FixedLevel(Level):
     upper: float
     sd: float
 
+    @property
+    @override
+    def hyperparameters(self) -> tuple[str, ...]:
+        return ()
+
     @override
     def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
         return self.density(x)
+
+    @override
+    def score(self, x: FloatArray, phi: Hyperparameters) -> dict[str, FloatArray]:
+        return {}
 
     @override
     def width(self, phi: Hyperparameters) -> FloatArray:
@@ -237,6 +259,10 @@ class FixedLevel(Level):
 
     @override
     def nodes(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
+        raise TypeError("a fixed prior is never too narrow for the lattice")
+
+    @override
+    def node_derivatives(self, phi: Hyperparameters) -> dict[str, tuple[FloatArray, FloatArray]]:
         raise TypeError("a fixed prior is never too narrow for the lattice")
 
 

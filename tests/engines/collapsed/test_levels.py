@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 from spikepool.engines.collapsed.levels import NEGLIGIBLE, SharedLevel, fixed_level, take
 
@@ -101,6 +101,39 @@ def test_widened(name, make_level):
         np.testing.assert_allclose(same[key], values, rtol=1e-12)
 
 
+@every_population
+def test_score(name, make_level):
+    """Central differences of the log density by each hyperparameter, by its name in φ."""
+    level, phi = make_level("pooled", name), arrays(name)
+    assert level.hyperparameters == ("mu", "tau")
+    x = np.linspace(*level.support(phi), 7)
+    for key, found in level.score(x, phi).items():
+        step = 1e-4 * level.width(phi) if name != "gamma" else 1e-4 * phi[key]
+        ends = [level.log_density(x, phi | {key: phi[key] + s * step}) for s in (1, -1)]
+        scale = np.abs(found).max(axis=0)
+        assert np.all(np.abs((ends[0] - ends[1]) / (2 * step) - found) < 1e-5 * scale), key
+
+
+@every_population
+def test_node_derivatives(name, make_level):
+    """Where the integral of a smooth function goes as φ changes, against the integrals nearby."""
+    level, phi = make_level("pooled", name), arrays(name)
+    nodes, log_weights = level.nodes(phi)
+    centre, width = nodes.mean(axis=1, keepdims=True), 3 * level.width(phi)[:, np.newaxis]
+
+    def log_mean(of):
+        at, logs = level.nodes(of)
+        return special.logsumexp(logs - 0.5 * ((at - centre) / width - 1) ** 2, axis=1)
+
+    z = (nodes - centre) / width - 1
+    mass = np.exp(log_weights - 0.5 * z**2 - log_mean(phi)[:, np.newaxis])
+    for key, (moved, weighed) in level.node_derivatives(phi).items():
+        found = np.sum(mass * (weighed - z / width * moved), axis=1)
+        step = 1e-4 * (level.width(phi) if name != "gamma" else phi[key])
+        ends = [log_mean(phi | {key: phi[key] + s * step}) for s in (1, -1)]
+        np.testing.assert_allclose(found, (ends[0] - ends[1]) / (2 * step), rtol=1e-5)
+
+
 def test_shared_level_is_a_point():
     """It has a place and no width, and no density to integrate."""
     level, phi = SharedLevel("delta"), {"delta": np.array([-1.0, 0.5])}
@@ -108,8 +141,10 @@ def test_shared_level_is_a_point():
     np.testing.assert_array_equal(level.width(phi), 0.0)
     np.testing.assert_array_equal(level.support(phi), [phi["delta"], phi["delta"]])
     assert level.widened(phi, 3.0) is phi
-    with pytest.raises(TypeError):
-        level.log_density(np.zeros(2), phi)
+    assert level.hyperparameters == ("delta",)
+    for nothing in (level.log_density, level.score):
+        with pytest.raises(TypeError):
+            nothing(np.zeros(2), phi)
 
 
 @pytest.mark.parametrize(("mean", "sd"), [(1.0, 2.5), (-3.0, 0.4)])
