@@ -5,7 +5,7 @@ from typing import assert_never
 
 from spikepool.config import EngineOptions
 from spikepool.data.tally import Tally
-from spikepool.engines.collapsed.engine import integrate_posterior
+from spikepool.engines.collapsed.engine import UncertifiedError, integrate_posterior
 from spikepool.engines.nuts import sample_posterior
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -46,14 +46,12 @@ def compute_posterior(
         case "collapsed":
             return integrate_posterior(spec, tally, priors, options, summary, progress)
         case "auto":
-            posterior = integrate_posterior(spec, tally, priors, options, summary, progress)
-            quadrature = posterior.quadrature
-            if quadrature is None or not quadrature.certificate.problems:
-                return posterior
-            problems = "; ".join(quadrature.certificate.problems)
-            sampled = _sampled(spec, tally, priors, options, progress)
-            note = f"sampled by nuts, since the collapsed engine did not pass: {problems}"
-            return replace(sampled, notes=(*posterior.notes, note))
+            try:
+                return integrate_posterior(spec, tally, priors, options, summary, progress)
+            except UncertifiedError as failed:
+                sampled = _sampled(spec, tally, priors, options, progress)
+                note = f"sampled by nuts, since the collapsed engine did not pass: {failed}"
+                return replace(sampled, notes=(*failed.certificate.notes, note))
     assert_never(options.engine)
 
 

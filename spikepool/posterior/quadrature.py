@@ -14,6 +14,8 @@ MOST_PARETO_K = 0.7
 """Limit of k̂ (Vehtari et al. 2024)."""
 LEAST_ESS = 400.0
 """Limit of the effective sample size of the hyperparameters."""
+MOST_R_HAT = 1.01
+"""Limit of R̂ where the hyperparameters were sampled by chains (Vehtari et al. 2021)."""
 MOST_OUTSIDE = 1e-2
 """Limit of the posterior mass beyond the lattices' region."""
 
@@ -68,6 +70,26 @@ class NeuronMarginals:
 
 
 @dataclass(frozen=True)
+class ChainCheck:
+    """How well chains of the hyperparameters mixed.
+
+    Attributes
+    ----------
+    r_hat : float
+        The largest over the hyperparameters.
+    divergences : int
+    """
+
+    r_hat: float
+    divergences: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether the draws can be used, if they are many enough."""
+        return self.r_hat <= MOST_R_HAT and self.divergences == 0
+
+
+@dataclass(frozen=True)
 class Certificate:
     """How far the quadrature and the sample of φ can be trusted.
 
@@ -79,11 +101,16 @@ class Certificate:
     direct_error : ndarray, shape (N,)
         The same against the direct kernel.
     pareto_k : float
+        NaN where φ was not sampled by importance.
     ess : float
     outside : float
         Posterior mass of φ beyond the region that the lattices were made for.
     problems : tuple of str
         Checks that failed, in words; empty when the results can be used.
+    chains : ChainCheck or None
+        Where φ was sampled by NUTS.
+    notes : tuple of str
+        What was done again, and which check had failed before.
     """
 
     refinement_error: FloatArray
@@ -92,14 +119,16 @@ class Certificate:
     ess: float
     outside: float
     problems: tuple[str, ...]
+    chains: ChainCheck | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def sample_passed(self) -> bool:
         """Whether the sample of φ can be used; true where there are no hyperparameters."""
-        if np.isnan(self.pareto_k):
+        if self.chains is None and np.isnan(self.pareto_k):
             return True
-        enough = self.pareto_k <= MOST_PARETO_K and self.ess >= LEAST_ESS
-        return bool(enough and self.outside <= MOST_OUTSIDE)
+        good = self.pareto_k <= MOST_PARETO_K if self.chains is None else self.chains.passed
+        return bool(good and self.ess >= LEAST_ESS and self.outside <= MOST_OUTSIDE)
 
     @property
     def worst_error(self) -> float:

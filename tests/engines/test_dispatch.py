@@ -8,7 +8,8 @@ import pytest
 from spikepool.config import EngineOptions
 from spikepool.data.spike_counts import Labels, SpikeCounts
 from spikepool.data.tally import tally_counts
-from spikepool.engines.collapsed import engine
+from spikepool.engines.collapsed import certified_search, engine, hyperparameter_nuts
+from spikepool.engines.collapsed.lattice import FINE, FINER
 from spikepool.engines.dispatch import compute_posterior
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
@@ -44,12 +45,37 @@ def compute():
 @pytest.fixture
 def failing(monkeypatch):
     """Let every certificate have problems."""
-    certify = engine.certify
+    certify = certified_search.certify
 
     def fail(*arguments):
         return replace(certify(*arguments), problems=PROBLEMS)
 
-    monkeypatch.setattr(engine, "certify", fail)
+    monkeypatch.setattr(certified_search, "certify", fail)
+
+
+@pytest.fixture
+def certify_worse(monkeypatch):
+    """Return a function that worsens the certificates of some runs; returns what was certified."""
+    certify, certified = certified_search.certify, []
+
+    def worsen(**fields_of):
+        def worse(problem, found, cores, chains=None):
+            way = "nuts" if chains else {FINE: "fine", FINER: "finer"}[found.region.quality]
+            certified.append(way)
+            certificate = certify(problem, found, cores, chains)
+            return replace(certificate, **fields_of.get(way, {}))
+
+        monkeypatch.setattr(certified_search, "certify", worse)
+        return certified
+
+    return worsen
+
+
+@pytest.fixture
+def few_draws_by_nuts(monkeypatch):
+    """Let NUTS of the hyperparameters give few draws."""
+    monkeypatch.setattr(hyperparameter_nuts, "TUNE", 100)
+    monkeypatch.setattr(hyperparameter_nuts, "DRAWS", 50)
 
 
 def test_auto_is_the_collapsed_engine(compute):
@@ -96,3 +122,51 @@ def test_models_that_share_everything_are_certified_too(compute, monkeypatch):
         engine, "certify_sample", lambda *a: replace(certify(*a), problems=PROBLEMS)
     )
     assert compute("auto", spec).draws.engine == "nuts"
+
+
+def test_failing_integrals_are_computed_finer(compute, certify_worse):
+    """And the notes say why; nothing else is done."""
+    ways = certify_worse(fine={"refinement_error": np.full(6, 3e-4)})
+    found = compute("auto")
+    assert ways == ["fine", "finer"]
+    assert found.draws.engine == "collapsed"
+    assert found.quadrature.certificate.problems == ()
+    wanted = "integrated on finer lattices: quadrature differs from a finer lattice by 3.0e-04 "
+    assert found.notes == (f"{wanted}(wanted at most 1e-05)",)
+
+
+@pytest.mark.usefixtures("few_draws_by_nuts")
+def test_a_failing_sample_is_replaced_by_nuts(compute, certify_worse):
+    """On the same lattices, judged by its chains; 200 draws are too few, which is said."""
+    ways = certify_worse(fine={"pareto_k": 0.83})
+    found = compute("collapsed")
+    assert ways == ["fine", "nuts"]
+    (note,) = found.notes
+    assert note == (
+        "hyperparameters sampled by NUTS: "
+        "Pareto k\u0302 of the hyperparameters 0.83 (wanted at most 0.7)"
+    )
+    certificate = found.quadrature.certificate
+    assert not certificate.sample_passed
+    assert any("effective hyperparameter draws" in each for each in certificate.problems)
+    assert len(found.quadrature.hyperparameters.weights) == pytest.approx(certificate.ess)
+
+
+@pytest.mark.usefixtures("few_draws_by_nuts")
+def test_auto_falls_back_only_when_nuts_of_the_hyperparameters_fails_too(compute, certify_worse):
+    """With all that was tried in the notes, in order."""
+    ways = certify_worse(fine={"ess": 12.0})
+    found = compute("auto")
+    assert ways == ["fine", "nuts"]
+    assert (found.draws.engine, found.quadrature) == ("nuts", None)
+    first, last = found.notes
+    assert first.startswith("hyperparameters sampled by NUTS: 12 effective hyperparameter draws")
+    assert last.startswith("sampled by nuts, since the collapsed engine did not pass: ")
+
+
+def test_nothing_is_sampled_where_finer_lattices_fail(compute, certify_worse):
+    """NUTS would need the same integrals."""
+    off = {"refinement_error": np.full(6, 3e-4), "pareto_k": 0.9, "problems": PROBLEMS}
+    ways = certify_worse(fine=off, finer=off)
+    assert compute("auto").draws.engine == "nuts"
+    assert ways == ["fine", "finer"]

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.data.wording import plural
 from spikepool.engines.collapsed.direct import integrate_directly
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
-from spikepool.engines.collapsed.lattice import FINER
-from spikepool.engines.collapsed.levels import Hyperparameters, take
+from spikepool.engines.collapsed.lattice import FINE, FINER, Quality
+from spikepool.engines.collapsed.levels import NEGLIGIBLE, Hyperparameters, take
 from spikepool.engines.collapsed.marginal_likelihood import tabulate
 from spikepool.engines.collapsed.search import Found, Problem
 from spikepool.posterior.quadrature import (
@@ -17,16 +18,22 @@ from spikepool.posterior.quadrature import (
     MOST_OUTSIDE,
     MOST_PARETO_K,
     MOST_QUADRATURE_ERROR,
+    MOST_R_HAT,
     Certificate,
+    ChainCheck,
 )
 
 MOST_CHECKED = 96
 """Neurons whose integrals are computed again; all of them where there are fewer."""
 FINER_DRAWS = 8
 DIRECT_DRAWS = 3
+_FINEST = Quality(0.4, NEGLIGIBLE + 12, 1e-10, 1e-11)
+_CHECKED_BY = {FINE: FINER, FINER: _FINEST}
 
 
-def certify(problem: Problem, found: Found, cores: int) -> Certificate:
+def certify(
+    problem: Problem, found: Found, cores: int, chains: ChainCheck | None = None
+) -> Certificate:
     """Compute some integrals again, finer and by the direct kernel, and judge the sample of φ.
 
     Parameters
@@ -34,6 +41,8 @@ def certify(problem: Problem, found: Found, cores: int) -> Certificate:
     problem : Problem
     found : Found
     cores : int
+    chains : ChainCheck, optional
+        Of a sample by NUTS.
 
     Returns
     -------
@@ -45,23 +54,32 @@ def certify(problem: Problem, found: Found, cores: int) -> Certificate:
     draws = len(_spread_draws(found.sample.weights, FINER_DRAWS))
     statistics = problem.statistics.of_neurons(chosen)
     by_lattice = found.marginal.of_neurons(chosen).by_neuron(phi, draws)
-    finer = replace(found.region, quality=FINER)
+    finer = replace(found.region, quality=_CHECKED_BY[found.region.quality])
     again = tabulate(problem.family, statistics, finer, cores).by_neuron(phi, draws)
     refinement, direct = np.full(n, np.nan), np.full(n, np.nan)
     refinement[chosen] = np.abs(again - by_lattice).max(axis=1)
     direct[chosen] = _direct_errors(problem, chosen, phi, by_lattice)
-    sample = found.sample
-    problems = _problems(refinement, direct, sample.pareto_k, sample.ess, found.outside)
-    return Certificate(
-        refinement, direct, sample.pareto_k, sample.ess, found.outside, tuple(problems)
-    )
+    return _judged(refinement, direct, found.sample, found.outside, chains)
 
 
 def certify_sample(sample: WeightedSample, n_neurons: int) -> Certificate:
     """Judge the sample of φ alone, where nothing is integrated."""
     nothing = np.full(n_neurons, np.nan)
-    problems = _problems(nothing, nothing, sample.pareto_k, sample.ess, 0.0)
-    return Certificate(nothing, nothing, sample.pareto_k, sample.ess, 0.0, tuple(problems))
+    return _judged(nothing, nothing, sample, 0.0, None)
+
+
+def _judged(
+    refinement: FloatArray,
+    direct: FloatArray,
+    sample: WeightedSample,
+    outside: float,
+    chains: ChainCheck | None,
+) -> Certificate:
+    unjudged = Certificate(
+        refinement, direct, sample.pareto_k, sample.ess, outside, (), chains=chains
+    )
+    problems = (*integral_problems(unjudged), *sample_problems(unjudged))
+    return replace(unjudged, problems=problems)
 
 
 def _chosen(problem: Problem) -> IntArray:
@@ -95,18 +113,44 @@ def _direct_errors(
     return worst
 
 
-def _problems(
-    refinement: FloatArray, direct: FloatArray, pareto_k: float, ess: float, outside: float
-) -> Iterator[str]:
-    for name, errors in (("a finer lattice", refinement), ("the direct kernel", direct)):
+def integral_problems(certificate: Certificate) -> list[str]:
+    """Say where the integrals are further off than they may be."""
+    problems = []
+    for name, errors in (
+        ("a finer lattice", certificate.refinement_error),
+        ("the direct kernel", certificate.direct_error),
+    ):
         worst = np.max(errors, initial=0.0, where=~np.isnan(errors))
         if not worst <= MOST_QUADRATURE_ERROR:
             limit = f"(wanted at most {MOST_QUADRATURE_ERROR:g})"
-            yield f"quadrature differs from {name} by {worst:.1e} {limit}"
+            problems.append(f"quadrature differs from {name} by {worst:.1e} {limit}")
+    return problems
+
+
+def sample_problems(certificate: Certificate) -> list[str]:
+    """Say why the sample of φ cannot be used."""
+    return list(_sample_problems(certificate))
+
+
+def _sample_problems(certificate: Certificate) -> Iterator[str]:
+    chains, pareto_k, ess = certificate.chains, certificate.pareto_k, certificate.ess
+    if chains is not None:
+        yield from _chain_problems(chains)
+    elif np.isnan(pareto_k):
+        return
     if pareto_k > MOST_PARETO_K:
         limit = f"(wanted at most {MOST_PARETO_K})"
         yield f"Pareto k\u0302 of the hyperparameters {pareto_k:.2f} {limit}"
-    if not np.isnan(pareto_k) and not ess >= LEAST_ESS:
+    if not ess >= LEAST_ESS:
         yield f"{ess:.0f} effective hyperparameter draws (wanted at least {LEAST_ESS:.0f})"
-    if not outside <= MOST_OUTSIDE:
-        yield f"{100 * outside:.1f} % of the hyperposterior lies beyond the lattices"
+    if not certificate.outside <= MOST_OUTSIDE:
+        share = 100 * certificate.outside
+        yield f"{share:.1f} % of the hyperposterior lies beyond the lattices"
+
+
+def _chain_problems(chains: ChainCheck) -> Iterator[str]:
+    if not chains.r_hat <= MOST_R_HAT:
+        yield f"R\u0302 of the hyperparameters {chains.r_hat:.4f} (wanted at most {MOST_R_HAT})"
+    if chains.divergences:
+        count = plural(chains.divergences, "divergent transition")
+        yield f"{count} of the hyperparameters (wanted 0)"

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from spikepool.config import EngineOptions
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
-from spikepool.engines.collapsed.certificate import certify, certify_sample
+from spikepool.engines.collapsed.certificate import certify_sample
+from spikepool.engines.collapsed.certified_search import find_certified
 from spikepool.engines.collapsed.estimates import (
     combination_of,
     neuron_marginals,
@@ -29,20 +30,27 @@ from spikepool.engines.collapsed.search import (
     STEPS,
     Problem,
     find_again,
-    find_hyperposterior,
     find_shared_hyperposterior,
     first_guess,
 )
 from spikepool.engines.collapsed.shared import SharedLikelihood, merge
-from spikepool.engines.cores import granted_cores
 from spikepool.engines.seeds import model_seed
 from spikepool.models.families import FAMILIES
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior, PosteriorDraws
-from spikepool.posterior.quadrature import HyperparameterSample, Quadrature
+from spikepool.posterior.quadrature import Certificate, HyperparameterSample, Quadrature
 from spikepool.posterior.summaries import SummaryOptions
 from spikepool.progress import Progress
+
+
+class UncertifiedError(Exception):
+    """A posterior whose certificate has problems, where ``auto`` has another engine for it."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        super().__init__("; ".join(certificate.problems))
+        self.certificate = certificate
+
 
 MOST_SUMS = 1_500_000
 """Neurons × hyperparameter draws to average over; fewer draws serve where it would be more."""
@@ -75,15 +83,21 @@ def integrate_posterior(
     -------
     Posterior
         With the verdict of its own checks in ``quadrature.certificate``.
+
+    Raises
+    ------
+    UncertifiedError
+        With the engine ``auto``, where a check failed and nothing helped.
     """
     rng = np.random.default_rng([model_seed(options.seed, spec), 1])
     hyperpriors = compile_hyperpriors(spec, priors)
     start = first_guess(hyperpriors, tally)
     if spec.pooling == "complete" and spec.dispersion_pooling in ("complete", None):
-        return _all_shared(spec, tally, hyperpriors, start, summary, rng)
-    family, cores = FAMILIES[spec.family], granted_cores(options.cores)
+        return _all_shared(spec, tally, hyperpriors, start, options, summary, rng)
+    family = FAMILIES[spec.family]
     problem = Problem(family, family.statistics(tally), *levels_of(spec, priors), hyperpriors)
-    found = find_hyperposterior(problem, start, cores, rng, progress)
+    found, certificate = find_certified(spec, priors, problem, start, options, rng, progress)
+    _refuse_uncertified(certificate, options)
     averaged_over = max(FEWEST_DRAWS, MOST_SUMS // tally.n_neurons)
     kept = _kept(found.sample, averaged_over)
     phi = take(found.phi, kept.points)
@@ -119,7 +133,6 @@ def integrate_posterior(
         found.marginal,
         partial(find_again, problem, found, rng),
     )
-    progress.advance(5, STEPS, "certificate")
     hyperparameters = HyperparameterSample(
         reported(spec, found.phi), found.sample.weights, found.sample.pareto_k
     )
@@ -128,13 +141,13 @@ def integrate_posterior(
     quadrature = Quadrature(
         hyperparameters,
         neuron_marginals(spec, tally, mixture, hyperparameters, summary, draw_of),
-        certify(problem, found, cores),
+        certificate,
         left_out,
     )
     draws = _joint_draws(
         spec, tally, take(phi, draw_of), mixture.theta_draws[rows], mixture.delta_draws[rows]
     )
-    return Posterior(draws, quadrature)
+    return Posterior(draws, quadrature, certificate.notes)
 
 
 def _all_shared(
@@ -142,6 +155,7 @@ def _all_shared(
     tally: Tally,
     hyperpriors: HyperpriorFunctions,
     start: FloatArray,
+    options: EngineOptions,
     summary: SummaryOptions,
     rng: np.random.Generator,
 ) -> Posterior:
@@ -150,6 +164,8 @@ def _all_shared(
     merged = merge(tally)
     likelihood = SharedLikelihood(family, family.statistics(merged))
     sample, phi = find_shared_hyperposterior(hyperpriors, likelihood, start, rng)
+    certificate = certify_sample(sample, tally.n_neurons)
+    _refuse_uncertified(certificate, options)
     hyperparameters = HyperparameterSample(reported(spec, phi), sample.weights, sample.pareto_k)
     copies = _copies(sample.weights, summary.joint_draws)
     draw_of = rng.permutation(np.repeat(np.arange(len(copies)), copies))
@@ -163,10 +179,15 @@ def _all_shared(
     quadrature = Quadrature(
         hyperparameters,
         shared_marginals(spec, tally, draws, hyperparameters, summary),
-        certify_sample(sample, n),
+        certificate,
         leave_out_shared(family, tally, merged, phi, sample.weights),
     )
     return Posterior(draws, quadrature)
+
+
+def _refuse_uncertified(certificate: Certificate, options: EngineOptions) -> None:
+    if certificate.problems and options.engine == "auto":
+        raise UncertifiedError(certificate)
 
 
 def reported(spec: ModelSpec, phi: Hyperparameters) -> dict[str, FloatArray]:

@@ -61,29 +61,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The hyperposterior, and the lattices that it was found with.
-
-    Attributes
-    ----------
-    sample : WeightedSample
-    phi : dict of str to ndarray, shape (D,)
-        The hyperparameters of every point of the sample.
-    marginal : MarginalLikelihood
-    region : Region
-    outside : float
-        Weight of the points outside the box that the lattices were made for.
-    """
-
-    sample: WeightedSample
-    phi: dict[str, FloatArray]
-    marginal: MarginalLikelihood
-    region: Region
-    outside: float
-
-
-@dataclass(frozen=True)
-class _Box:
+class Box:
     """Ranges of the unconstrained coordinates."""
 
     centre: FloatArray
@@ -102,6 +80,31 @@ class _Box:
             signs = np.column_stack([signs, signs.sum(axis=1) % 2])
         ends = np.stack([self.lower, self.upper])
         return np.vstack([self.centre, ends[signs, np.arange(size)]])
+
+
+@dataclass(frozen=True)
+class Found:
+    """The hyperposterior, and the lattices that it was found with.
+
+    Attributes
+    ----------
+    sample : WeightedSample
+    phi : dict of str to ndarray, shape (D,)
+        The hyperparameters of every point of the sample.
+    marginal : MarginalLikelihood
+    region : Region
+    box : Box
+        What the lattices were made for.
+    outside : float
+        Weight of the points outside the box.
+    """
+
+    sample: WeightedSample
+    phi: dict[str, FloatArray]
+    marginal: MarginalLikelihood
+    region: Region
+    box: Box
+    outside: float
 
 
 def first_guess(hyperpriors: HyperpriorFunctions, tally: Tally) -> FloatArray:
@@ -124,6 +127,7 @@ def find_hyperposterior(
     cores: int,
     rng: np.random.Generator,
     progress: Progress,
+    quality: Quality = FINE,
 ) -> Found:
     """Find the posterior of the hyperparameters.
 
@@ -135,18 +139,20 @@ def find_hyperposterior(
     cores : int
     rng : Generator
     progress : Progress
+    quality : Quality
+        Of the lattices.
 
     Returns
     -------
     Found
     """
     if problem.hyperpriors.size == 0:
-        return _without_hyperparameters(problem, cores)
+        return _without_hyperparameters(problem, cores, quality)
     laplace = _rough_mode(problem, start, cores)
     unseen = max(problem.statistics.n_neurons / SCOUTS[-1] - 1, 0.0)
     box = _box_around(laplace, _REACH + 2.5 * np.sqrt(unseen))
     for _ in range(_MOST_TRIES):
-        region = _region(problem, box, laplace, FINE)
+        region = _region(problem, box, laplace, quality)
         progress.advance(1, STEPS, "likelihoods of the neurons")
         marginal = tabulate(problem.family, problem.statistics, region, cores)
         progress.advance(2, STEPS, "posterior of the hyperparameters")
@@ -160,21 +166,23 @@ def find_hyperposterior(
             target.log_density, laplace, rng, batch=batch, least_ess=2.0 * batch
         )
         outside = float(sample.weights[~box.contains(sample.points)].sum())
-        found = Found(sample, problem.hyperpriors.at(sample.points)[1], marginal, region, outside)
+        phi = problem.hyperpriors.at(sample.points)[1]
+        found = Found(sample, phi, marginal, region, box, outside)
         if outside < _MOST_OUTSIDE:
             return found
         box = _box_of(sample, laplace)
     return found
 
 
-def _without_hyperparameters(problem: Problem, cores: int) -> Found:
+def _without_hyperparameters(problem: Problem, cores: int, quality: Quality) -> Found:
     """Tabulate the neurons of a model in which nothing is pooled."""
-    region = Region(problem.rate, problem.dispersion, {}, (1.0, 1.0), FINE)
+    region = Region(problem.rate, problem.dispersion, {}, (1.0, 1.0), quality)
     marginal = tabulate(problem.family, problem.statistics, region, cores)
     nothing = np.zeros((1, 0))
     log_evidence = float(marginal.total({}, 1)[0])
     sample = WeightedSample(nothing, np.zeros(1), np.ones(1), float("nan"), log_evidence)
-    return Found(sample, {}, marginal, region, 0.0)
+    box = Box(nothing[0], nothing[0], nothing[0])
+    return Found(sample, {}, marginal, region, box, 0.0)
 
 
 def find_shared_hyperposterior(
@@ -263,7 +271,7 @@ def _climbed(
 ) -> Laplace:
     """Climb within boxes of half-width `reach`, each about the highest point of the one before."""
     for _ in range(_MOST_TRIES):
-        box = _Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
+        box = Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
         region = _region(problem, box, laplace, ROUGH)
         marginal = tabulate(problem.family, statistics, region, cores)
         target = _Target(problem.hyperpriors, marginal, scale)
@@ -273,14 +281,14 @@ def _climbed(
     return laplace
 
 
-def _box_around(laplace: Laplace, reach_in_sd: float) -> _Box:
+def _box_around(laplace: Laplace, reach_in_sd: float) -> Box:
     """Box about a mode; where a coordinate is known badly, not all that the curvature suggests."""
     wide = np.clip(3 * laplace.sd, *_MOST_REACH)
     reach = np.minimum(reach_in_sd * laplace.sd, wide)
-    return _Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
+    return Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
 
 
-def _box_of(sample: WeightedSample, laplace: Laplace) -> _Box:
+def _box_of(sample: WeightedSample, laplace: Laplace) -> Box:
     """Return the box of nearly all the weight, with a margin."""
     ends = np.array(
         [
@@ -289,10 +297,10 @@ def _box_of(sample: WeightedSample, laplace: Laplace) -> _Box:
         ]
     )
     margin = 0.05 * (ends[:, 1] - ends[:, 0])
-    return _Box(laplace.mode, ends[:, 0] - margin, ends[:, 1] + margin)
+    return Box(laplace.mode, ends[:, 0] - margin, ends[:, 1] + margin)
 
 
-def _region(problem: Problem, box: _Box, laplace: Laplace, quality: Quality) -> Region:
+def _region(problem: Problem, box: Box, laplace: Laplace, quality: Quality) -> Region:
     _, corners = problem.hyperpriors.at(box.corners())
     _, low = problem.hyperpriors.at(np.stack([laplace.mode, laplace.mode - 2 * laplace.sd]))
     return Region(
