@@ -5,12 +5,14 @@ With a neuron's own parameters integrated out, for trial t of neuron i
     1 / p(y_t | y_−t) = E_{φ|y} [1 / p(y_t | y_i,−t, φ)],   p(y_t | y_i,−t, φ) = p_i(φ) / p_i,−t(φ).
 
 The most surprising trials get lattices of their own for p_i,−t, with the trial removed, the ratio
-for every φ, Pareto smoothing, and a new hyperposterior where its k̂ asks for one. For the others
-the expectation of 1/p(y_t | θ, δ) under the neuron's marginal posterior is the same number.
+for every φ, and Pareto smoothing; where its k̂ asks for it, p(y) and p(y_−t) from a hyperposterior
+each. For the others the expectation of 1/p(y_t | θ, δ) under the neuron's marginal posterior is the
+same number.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy import special
@@ -257,8 +259,10 @@ def leave_out(
     neurons = smooth_ratios(marginal, weights)
     sizes = integrals.nodes_per_neuron()
     refits = min(MOST_REFITS, int(REFIT_SUMS / (sizes.sum() * len(weights))))
+    everything = cache(lambda: refit(lambda _, draws: np.zeros(draws))[0])
     for i in _worst(neurons.pareto_k, refits):
-        neurons.replace(i, _refitted(refit, integrals.of_neurons(np.array([i])), None))
+        whole = integrals.of_neurons(np.array([i]))
+        neurons.replace(i, _refitted(refit, everything, whole, None))
     trial = trials.log_density.copy()
     alone = tally.n_trials[tally.neuron] == 1
     trial[alone] = neurons.log_density[tally.neuron[alone]]
@@ -271,7 +275,7 @@ def leave_out(
         for i in _worst(smoothed.pareto_k, refits):
             whole = integrals.of_neurons(tally.neuron[cells[i : i + 1]])
             less = rest.of_neurons(np.array([i]))
-            smoothed.replace(i, _refitted(refit, whole, less))
+            smoothed.replace(i, _refitted(refit, everything, whole, less))
         trial[cells] = smoothed.log_density
         pareto_k.append(smoothed.pareto_k)
     return LeaveOut(
@@ -290,20 +294,25 @@ def _worst(pareto_k: FloatArray, most: int) -> list[int]:
 
 
 def _refitted(
-    refit: Refit, whole: MarginalLikelihood, less: MarginalLikelihood | None
+    refit: Refit,
+    everything: Callable[[], WeightedSample],
+    whole: MarginalLikelihood,
+    less: MarginalLikelihood | None,
 ) -> tuple[float, float]:
-    """Sample φ without what is left out; returns ln E[p(left out | rest, φ)] and the new k̂."""
+    """Sample φ without what is left out; returns ln p(left out | rest) and the larger k̂.
+
+    It is ln p(y) − ln p(rest), each from a sample of its own: the posterior without an outlying
+    trial hardly reaches the φ that explain it, so that its mean density would be decided by a few.
+    """
 
     def left_out(phi: Hyperparameters, draws: int) -> FloatArray:
         density: FloatArray = whole.by_neuron(phi, draws)[0]
         with np.errstate(invalid="ignore"):  # φ beyond the lattices
             return density if less is None else density - less.by_neuron(phi, draws)[0]
 
-    sample, phi = refit(lambda phi, draws: -left_out(phi, draws))
-    log_density = left_out(phi, len(sample.weights))
-    used = (sample.weights > 0) & np.isfinite(log_density)
-    terms = np.log(sample.weights[used]) + log_density[used]
-    return float(special.logsumexp(terms)), sample.pareto_k
+    full = everything()
+    rest, _ = refit(lambda phi, draws: -left_out(phi, draws))
+    return full.log_evidence - rest.log_evidence, max(full.pareto_k, rest.pareto_k)
 
 
 def leave_out_shared(
