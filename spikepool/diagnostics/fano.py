@@ -1,14 +1,15 @@
 """The Fano factor: its confidence interval, neuron by neuron."""
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
+from scipy.optimize import elementwise
 
-from spikepool.data.spike_counts import FloatArray
+from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.diagnostics.pearson import PearsonTable, polya_mean_variance
 
 LARGEST_FANO = 1e6
 """Upper bounds beyond this are reported as infinite: the data do not bound the Fano factor."""
-_HALVINGS = 50
+_LOG_TOLERANCE = 1e-12
 _NODES = 7
 
 
@@ -81,19 +82,35 @@ def _most_regular_fano(table: PearsonTable) -> FloatArray:
 
 
 def _solve_fano(table: PearsonTable, x2: FloatArray, level: float) -> FloatArray:
-    """Find F with ``P(X² <= x2 | F) = level`` by bisection in log F; 0 or inf beyond reach."""
-    low = np.full(table.neurons, np.log(1e-6))
-    high = np.full(table.neurons, np.log(LARGEST_FANO))
-    below = _cdf(table, x2, np.exp(low)) < level
-    above = _cdf(table, x2, np.exp(high)) > level
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        too_small = _cdf(table, x2, np.exp(middle)) > level
-        low, high = np.where(too_small, middle, low), np.where(too_small, high, middle)
-    fano: FloatArray = np.exp((low + high) / 2)
-    fano[below] = 0.0
-    fano[above] = np.inf
+    """Find F with ``P(X² <= x2 | F) = level`` in log F; 0 or inf beyond reach."""
+    low, high = np.log(1e-6), np.log(LARGEST_FANO)
+    target = _normal_quantile(np.array(level))
+
+    def excess(log_fano: FloatArray, neuron: IntArray) -> FloatArray:
+        fano = np.ones(table.neurons)
+        fano[neuron] = np.exp(log_fano)
+        return _normal_quantile(_cdf(table, x2, fano)[neuron]) - target
+
+    every = np.arange(table.neurons)
+    below = excess(np.full(table.neurons, low), every) < 0
+    above = excess(np.full(table.neurons, high), every) > 0
+    between = np.flatnonzero(~below & ~above)
+    fano = np.select([below, above], [0.0, np.inf], np.nan)
+    if len(between):
+        found = elementwise.find_root(
+            excess,
+            (np.full(len(between), low), np.full(len(between), high)),
+            args=(between,),
+            tolerances={"xatol": _LOG_TOLERANCE, "xrtol": 0.0, "fatol": 0.0, "frtol": 0.0},
+        )
+        fano[between] = np.exp(found.x)
     return fano
+
+
+def _normal_quantile(probability: FloatArray) -> FloatArray:
+    """Return normal quantiles, kept finite; they are nearly straight in log F."""
+    smallest = 1e-15
+    return np.asarray(special.ndtri(np.clip(probability, smallest, 1 - smallest)))
 
 
 def _cdf(table: PearsonTable, x2: FloatArray, fano: FloatArray) -> FloatArray:
@@ -115,4 +132,4 @@ def _cdf_given_mean(
     mean, variance = polya_mean_variance(table, beta)
     centre = np.where(table.defined, table.per_neuron(mean), 1.0)
     shape = centre**2 / np.maximum(table.per_neuron(variance), 1e-9 * centre**2)
-    return np.asarray(stats.gamma.cdf(x2 * shape / centre, shape), dtype=np.float64)
+    return np.asarray(special.gammainc(shape, x2 * shape / centre), dtype=np.float64)

@@ -211,7 +211,8 @@ def _add_balls(y, have, spikes, feedback, share, slope, trial_keep, trial_value,
     n_touched = 0
     highest = 1.0
     if feedback > 0.0 and have > 0:
-        highest = max(highest, 1.0 + (y * slope).max())
+        for filled in range(n):
+            highest = max(highest, 1.0 + y[filled] * slope[filled])
     while have < spikes:
         counter += _STEP
         bits = _bits(counter)
@@ -316,14 +317,11 @@ def _draw_condition(
     trial_keep = np.empty(tabled, np.uint64)
     trial_value = np.empty(2 * tabled, np.int64)
     if tabled:
-        _fill_alias(shares_of_trials.copy(), n, 0, trial_keep, trial_value)
+        _fill_alias(shares_of_trials.copy(), n, np.int64(0), trial_keep, trial_value)
     margin = _MARGIN if feedback == 0.0 else _MARGIN_FEEDBACK
     start = spikes - margin * np.sqrt(spikes * max(1.0 + spikes * feedback, 0.0))
     dense = start >= max(_LEAST_MEAN * n, 0.3 * spikes)
-    if dense:
-        marginals = _marginals(start, feedback, share, spikes)
-    else:
-        marginals = _marginals(0.0, 0.0, share[:0], 0)
+    marginals = _marginals(start, feedback, share if dense else share[:0], spikes)
     y = np.zeros(n, np.int64)
     touched = np.empty(n + 1, np.int64)
     filled = np.arange(n)
@@ -406,7 +404,7 @@ def importance_pvalues(
         for g in range(group_start[neurons[j]], end):
             here = slice(kind_start[g], kind_start[g + 1])
             p, n = probability[here], trials[here]
-            share, feedback = shares[:, here], feedbacks[:, g]
+            share, feedback = shares[:, here].copy(), feedbacks[:, g].copy()
             first, logs = _rise_tables(p, spikes[g], share, feedback)
             inner, outer = (lowest[j], highest[j]) if g + 1 == end else (np.inf, -np.inf)
             cells = slice(cell_start[g], cell_start[g + 1])
