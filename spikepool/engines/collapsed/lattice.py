@@ -44,6 +44,9 @@ NARROW_CAPS = 0.5
 logarithm of the likelihood is interpolated."""
 MOST_NODES = (400, 200)
 """Nodes of θ and δ above which only a likelihood that is sharp refines an axis further."""
+MOST_BUILT, MOST_MENDED = 2**20, 2**18
+"""Nodes of a neuron that a lattice may have, and up to which it is refined or widened; where more
+would be needed the certificate tells."""
 BLUR = 0.08
 """Step, over the parameter's sd, that the narrowest populations may not go below."""
 _SCAN_ROWS, _SCAN_COLUMNS = 18, 16
@@ -229,12 +232,13 @@ def build_lattice(family: CountFamily, s: CountStatistics, region: Region) -> La
 
 
 def _mended(lattice: Lattice, region: Region) -> tuple[Axis, Axis, BoolArray]:
-    """Return finer or wider axes for the neurons that need them, and which do."""
+    """Return finer or wider axes for the neurons that need and can have them, and which do."""
     errors, edges = examine_lattice(lattice, region)
     coarse, cut = errors > region.quality.most_error, edges > region.quality.most_edge
     rows = _finer(_wider(lattice.rows, cut[:, 0], cut[:, 1]), coarse[:, 0])
     columns = _finer(_wider(lattice.columns, cut[:, 2], cut[:, 3]), coarse[:, 1])
-    return rows, columns, coarse.any(axis=1) | cut.any(axis=1)
+    affordable = rows.length * columns.length <= MOST_MENDED
+    return rows, columns, (coarse.any(axis=1) | cut.any(axis=1)) & affordable
 
 
 def examine_lattice(lattice: Lattice, region: Region) -> tuple[FloatArray, FloatArray]:
@@ -397,7 +401,9 @@ def _zoomed(
     """Return lower and upper ends and steps, shape (2, n)."""
     scan = _Scan(family, s, region, *_delta_support(s, region), *_theta_support(s, region))
     lower, upper, step = _closed_in(scan, _ZOOMS)
-    step = step * region.quality.step_factor
+    step *= region.quality.step_factor
+    nodes = np.prod((upper - lower) / step + 1, axis=0)
+    step *= np.maximum(1.0, np.sqrt(nodes / MOST_BUILT))
     for axis, level in enumerate((region.rate, region.dispersion)):
         if level is not None and level.is_point:
             lower[axis] -= _MARGIN * step[axis]

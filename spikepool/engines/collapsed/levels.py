@@ -20,7 +20,7 @@ type Hyperparameters = Mapping[str, FloatArray]
 NEGLIGIBLE = 21.0
 """Log density below its maximum at which a tail is cut."""
 _STEP = 0.6
-_STANDARD = np.arange(-15, 16) * _STEP
+_STANDARD = np.arange(-40, 41) * _STEP
 _HEAVY = np.arange(-75, 76) * 0.1
 _SKEWED = 161
 _CONFLICT = 21.0
