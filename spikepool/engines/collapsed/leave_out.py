@@ -210,6 +210,8 @@ def smooth_ratios(log_densities: FloatArray, weights: FloatArray) -> _Smoothed:
     """
     from arviz_stats.base import array_stats
 
+    used = weights > 0
+    log_densities, weights = log_densities[:, used], weights[used]
     beyond = ~np.isfinite(log_densities)
     log_densities = np.where(beyond, 0.0, log_densities)
     mean = (log_densities * weights).sum(axis=1, keepdims=True)
