@@ -28,6 +28,8 @@ SECTIONS: dict[str, tuple[type[Section], str]] = {
     "run": (RunOptions, "Run"),
 }
 """Each section of the configuration, and the heading of its options in ``--help``."""
+_METAVARS = {"prior": "NAME=SPEC"}
+"""What stands for the value of an option whose type does not tell."""
 
 
 def options_from_config(*sections: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -105,7 +107,7 @@ def _option(section: str, name: str, field: FieldInfo) -> Any:
     return typer.Option(
         flags,
         help=_help(field),
-        metavar=_metavar(field),
+        metavar=_metavar(name, field),
         envvar=None if _splits_itself(field) else _variable(name),
         show_envvar=False,
         show_default=False,
@@ -149,7 +151,9 @@ def _given_type(field: FieldInfo) -> Any:
     return inner | None
 
 
-def _metavar(field: FieldInfo) -> str | None:
+def _metavar(name: str, field: FieldInfo) -> str | None:
+    if name in _METAVARS:
+        return _METAVARS[name]
     inner = _without_aliases(field.annotation)
     if get_origin(inner) is tuple:
         choices = _without_aliases(get_args(inner)[0])

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,6 +60,8 @@ class PriorParameter:
 
     Attributes
     ----------
+    name : str
+        In the models and in ``--prior``.
     symbol, meaning : str
         As in ``μ, the mean of the log rates``.
     families : tuple of str
@@ -68,38 +70,79 @@ class PriorParameter:
         What its values near 0 mean; empty for what is no standard deviation.
     """
 
+    name: str
     symbol: str
     meaning: str
     families: tuple[str, ...] = _POSITIVE
     near_zero: str = ""
 
+    @property
+    def is_positive(self) -> bool:
+        """Whether it has no values below 0."""
+        return self.families == _POSITIVE
+
+    @property
+    def described(self) -> str:
+        """Such as ``mu (the mean of the log rates)``."""
+        return f"{self.name} ({self.meaning})"
+
+    @property
+    def wanted(self) -> str:
+        """The priors that it can have, and an example."""
+        forms = (f"{family}({', '.join(_FORMS[family].arguments)})" for family in self.families)
+        example = "half-normal(1)" if self.is_positive else "normal(0, 2.5)"
+        return f"priors of {self.name} are {', '.join(forms)}; for instance {self.name}={example}"
+
+
+def _by_name(*parameters: PriorParameter) -> dict[str, PriorParameter]:
+    return {each.name: each for each in parameters}
+
 
 _NEAR_POISSON = "counts close to Poisson"
-PARAMETERS: dict[str, PriorParameter] = {
-    "mu": PriorParameter("μ", "the mean of the log rates", ("normal", "uniform")),
-    "tau": PriorParameter(
-        "τ", "the spread of the log rates", near_zero="small differences between neurons' rates"
+_TWO_SIDED = ("normal", "uniform")
+PARAMETERS = _by_name(
+    PriorParameter("mu", "μ", "the mean of the log rates", _TWO_SIDED),
+    PriorParameter(
+        "tau",
+        "τ",
+        "the spread of the log rates",
+        near_zero="small differences between neurons' rates",
     ),
-    "theta": PriorParameter("θ", "each log rate without pooling", ("normal",)),
-    "a": PriorParameter("a", "the shape of a gamma population"),
-    "b": PriorParameter("b", "the rate of a gamma population"),
-    "gain_sd": PriorParameter("σ_G", "the gain sd of NB2", near_zero=_NEAR_POISSON),
-    "typical_gain_sd": PriorParameter(
-        "exp(μ_δ)", "the typical gain sd of NB2", near_zero=_NEAR_POISSON
+    PriorParameter("theta", "θ", "each log rate without pooling", ("normal",)),
+    PriorParameter("a", "a", "the shape of a gamma population"),
+    PriorParameter("b", "b", "the rate of a gamma population"),
+    PriorParameter("gain_sd", "σ_G", "the gain sd of NB2", near_zero=_NEAR_POISSON),
+    PriorParameter(
+        "typical_gain_sd", "exp(μ_δ)", "the typical gain sd of NB2", near_zero=_NEAR_POISSON
     ),
-    "root_excess_fano": PriorParameter(
-        "√ω", "the root of the excess Fano factor of NB1", near_zero=_NEAR_POISSON
+    PriorParameter(
+        "root_excess_fano",
+        "√ω",
+        "the root of the excess Fano factor of NB1",
+        near_zero=_NEAR_POISSON,
     ),
-    "typical_root_excess_fano": PriorParameter(
-        "exp(μ_δ)", "the typical root of the excess Fano factor of NB1", near_zero=_NEAR_POISSON
+    PriorParameter(
+        "typical_root_excess_fano",
+        "exp(μ_δ)",
+        "the typical root of the excess Fano factor of NB1",
+        near_zero=_NEAR_POISSON,
     ),
-    "tau_delta": PriorParameter(
+    PriorParameter(
+        "tau_delta",
         "τ_δ",
         "the spread of the log dispersions",
         near_zero="small differences between neurons' dispersions",
     ),
-}
-"""By their names in the models and in ``--prior``."""
+)
+"""By name, as models of counts have them."""
+_OF_ESTIMATES = PARAMETERS | _by_name(
+    PriorParameter("mu", "μ", "the mean of the population", _TWO_SIDED),
+    PriorParameter(
+        "tau", "τ", "the spread of the population", near_zero="small differences between neurons"
+    ),
+    PriorParameter("theta", "θ", "what is estimated of each neuron, without pooling", ("normal",)),
+)
+"""The same, in the words of the family of estimates."""
 _ON_THE_SQUARE = {"tau", "tau_delta"}
 _FIELDS = {"theta": "fixed"}
 
@@ -136,7 +179,7 @@ def given_priors(options: ModelOptions) -> dict[str, Prior]:
     """
     given: dict[str, Prior] = {}
     for text in options.prior:
-        name, prior = _parsed(text)
+        name, prior = _parsed(text, _parameters(options))
         if name in given:
             raise UsageError(f"--prior: {name} is given two priors", "give it one")
         given[name] = prior
@@ -158,73 +201,79 @@ def prior_notices(options: ModelOptions, used: Collection[str]) -> Iterator[Noti
         For a prior that no model uses, and for an inverse gamma that decides the answer.
     """
     for name, prior in given_priors(options).items():
-        near_zero = PARAMETERS[name].near_zero
+        parameter = _parameters(options)[name]
         if name not in used:
             text = f"--prior {name}={prior} changes nothing: no model that is fitted has {name}"
             yield Notice("prior-unused", text)
-        elif near_zero and _is_vague_inverse_gamma(prior):
-            yield Notice("prior-inverse-gamma", _inverse_gamma_warning(name, prior, near_zero))
+        elif parameter.near_zero and _is_vague_inverse_gamma(prior):
+            yield Notice("prior-inverse-gamma", _inverse_gamma_warning(parameter, prior))
 
 
 def _is_vague_inverse_gamma(prior: Prior) -> bool:
     return isinstance(prior, InverseGamma | RootInverseGamma) and max(prior.shape, prior.scale) < 1
 
 
-def _inverse_gamma_warning(name: str, prior: Prior, near_zero: str) -> str:
-    symbol = PARAMETERS[name].symbol
+def _inverse_gamma_warning(parameter: PriorParameter, prior: Prior) -> str:
     return (
-        f"--prior {name}={prior} is not neutral: it keeps {symbol} away from 0, so that "
-        f"{near_zero} are ruled out whatever the data say, and where it does so depends on the "
-        "numbers chosen; half-cauchy and half-normal do not do this (Gelman 2006)"
+        f"--prior {parameter.name}={prior} is not neutral: it keeps {parameter.symbol} away from "
+        f"0, so that {parameter.near_zero} are ruled out whatever the data say, and where it does "
+        "so depends on the numbers chosen; half-cauchy and half-normal do not do this (Gelman 2006)"
     )
 
 
-def _parsed(text: str) -> tuple[str, Prior]:
+def _parameters(options: ModelOptions) -> Mapping[str, PriorParameter]:
+    return _OF_ESTIMATES if "normal" in options.family else PARAMETERS
+
+
+def _parsed(text: str, parameters: Mapping[str, PriorParameter]) -> tuple[str, Prior]:
     """Read ``NAME=FAMILY(NUMBERS)``."""
     match = _SPEC.fullmatch(text)
     if match is None:
         raise _refusal(text, "this is not NAME=FAMILY(NUMBERS)", f"write, for instance, {EXAMPLE}")
     name, family, numbers = match.groups()
-    if name not in PARAMETERS:
-        near = did_you_mean([name], tuple(PARAMETERS))
-        hint = f"{near}parameters are {', '.join(PARAMETERS)}; for instance {EXAMPLE}"
+    if name not in parameters:
+        near = did_you_mean([name], tuple(parameters))
+        hint = f"{near}parameters are {', '.join(parameters)}; for instance {EXAMPLE}"
         raise _refusal(text, f"there is no parameter {quoted(name)}", hint)
+    parameter = parameters[name]
     if family == _JEFFREYS:
-        raise _jeffreys_refusal(text, name)
+        raise _jeffreys_refusal(text, parameter)
     if family not in _FORMS:
-        raise _refusal(text, f"there is no prior {quoted(family)}", _wanted(name))
-    if family not in PARAMETERS[name].families:
-        raise _refusal(text, _out_of_place(name, family), _wanted(name))
-    prior = _made(text, name, family, (numbers or "").split(",") if numbers else [])
-    if isinstance(prior, Uniform) and prior.lower < 0 and _is_positive(name):
-        raise _refusal(text, f"{_described(name)} is never negative", "take a lower bound of 0")
+        raise _refusal(text, f"there is no prior {quoted(family)}", parameter.wanted)
+    if family not in parameter.families:
+        raise _refusal(text, _out_of_place(parameter, family), parameter.wanted)
+    prior = _made(text, parameter, family, (numbers or "").split(",") if numbers else [])
+    if isinstance(prior, Uniform) and prior.lower < 0 and parameter.is_positive:
+        raise _refusal(text, f"{parameter.described} is never negative", "take a lower bound of 0")
     return name, prior
 
 
-def _made(text: str, name: str, family: str, numbers: list[str]) -> Prior:
+def _made(text: str, parameter: PriorParameter, family: str, numbers: list[str]) -> Prior:
     """Make the prior, if there are as many numbers as it needs, each in its range."""
     form = _FORMS[family]
     if len(numbers) != len(form.arguments):
         wanted = f"{plural(len(form.arguments), 'number')}, {', '.join(form.arguments)}"
-        raise _refusal(text, f"{family} takes {wanted}; found {len(numbers)}", _wanted(name))
+        told = f"{family} takes {wanted}; found {len(numbers)}"
+        raise _refusal(text, told, parameter.wanted)
     values = [
-        _number(text, name, argument, number.strip())
+        _number(text, parameter, argument, number.strip())
         for argument, number in zip(form.arguments, numbers, strict=True)
     ]
     if family == "uniform" and not values[0] < values[1]:
         raise _refusal(text, "lower must be less than upper", f"write {family}({_sorted(values)})")
-    if family == InverseGamma.family and name in _ON_THE_SQUARE:
+    if family == InverseGamma.family and parameter.name in _ON_THE_SQUARE:
         return RootInverseGamma(*values)
     return form.make(*values)
 
 
-def _number(text: str, name: str, argument: str, written: str) -> float:
+def _number(text: str, parameter: PriorParameter, argument: str, written: str) -> float:
     if not _NUMBER.fullmatch(written):
-        raise _refusal(text, f"{argument} is {quoted(written)}, not a number", _wanted(name))
+        told = f"{argument} is {quoted(written)}, not a number"
+        raise _refusal(text, told, parameter.wanted)
     value = float(written)
     if not math.isfinite(value) or (argument not in _ANY_SIGN and value <= 0):
         wanted = "finite" if argument in _ANY_SIGN else "positive and finite"
-        raise _refusal(text, f"{argument} must be {wanted}; found {written}", _wanted(name))
+        raise _refusal(text, f"{argument} must be {wanted}; found {written}", parameter.wanted)
     return value
 
 
@@ -232,11 +281,10 @@ def _sorted(values: list[float]) -> str:
     return ", ".join(f"{value:g}" for value in sorted(values))
 
 
-def _jeffreys_refusal(text: str, name: str) -> UsageError:
-    parameter = PARAMETERS[name]
+def _jeffreys_refusal(text: str, parameter: PriorParameter) -> UsageError:
     if not parameter.near_zero:
-        return _refusal(text, f"jeffreys is no prior of {_described(name)}", _wanted(name))
-    symbol = parameter.symbol
+        return _refusal(text, f"jeffreys is no prior of {parameter.described}", parameter.wanted)
+    name, symbol = parameter.name, parameter.symbol
     return _refusal(
         text,
         f"p({symbol}) ∝ 1/{symbol} has infinite mass at {symbol} → 0, which no data rule out: the "
@@ -245,27 +293,11 @@ def _jeffreys_refusal(text: str, name: str) -> UsageError:
     )
 
 
-def _out_of_place(name: str, family: str) -> str:
-    if _is_positive(name):
-        return f"{_described(name)} is never negative, and a {family} prior would let it be"
-    families = " or ".join(PARAMETERS[name].families)
-    return f"{_described(name)} can have the prior {families}, not {family}"
-
-
-def _is_positive(name: str) -> bool:
-    return PARAMETERS[name].families == _POSITIVE
-
-
-def _described(name: str) -> str:
-    return f"{name} ({PARAMETERS[name].meaning})"
-
-
-def _wanted(name: str) -> str:
-    forms = (
-        f"{family}({', '.join(_FORMS[family].arguments)})" for family in PARAMETERS[name].families
-    )
-    example = "half-normal(1)" if _is_positive(name) else "normal(0, 2.5)"
-    return f"priors of {name} are {', '.join(forms)}; for instance {name}={example}"
+def _out_of_place(parameter: PriorParameter, family: str) -> str:
+    if parameter.is_positive:
+        return f"{parameter.described} is never negative, and a {family} prior would let it be"
+    families = " or ".join(parameter.families)
+    return f"{parameter.described} can have the prior {families}, not {family}"
 
 
 def _refusal(text: str, reason: str, hint: str) -> UsageError:

@@ -133,6 +133,14 @@ def test_help_names_every_option_with_its_default(spikepool, monkeypatch):
             assert f"[default: {shown}]" in line
 
 
+def test_help_says_how_a_prior_is_written(spikepool, monkeypatch):
+    """It is no column."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    (line,) = (x for x in spikepool("fit", "--help").out.splitlines() if "--prior " in x)
+    assert "NAME=SPEC" in line
+
+
 def test_command_has_the_options_of_its_sections_only():
     """`spikepool model` reads tables and has no sampler."""
     app = typer.Typer(add_completion=False)
