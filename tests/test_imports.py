@@ -11,7 +11,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = (
     {"cli"},
-    {"pipeline", "normal_pipeline"},
+    {"pipeline"},
+    {"runs"},
     {"report", "cluster"},
     {"diagnostics"},
     {"engines"},

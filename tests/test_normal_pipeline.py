@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 
-from spikepool import normal_pipeline
 from spikepool.config_file import read_settings, resolve_config
 from spikepool.engines.normal.closed_form import integrate_normal
 from spikepool.errors import BadDataError, OutputExistsError
@@ -20,6 +19,7 @@ from spikepool.posterior.normal_results import ImportanceSample
 from spikepool.progress import Progress
 from spikepool.report.manifest import changed_files, read_manifest
 from spikepool.report.normal_schema import normal_table_schemas
+from spikepool.runs import estimate_fits
 
 SCHOOLS = """school,effect,se,town,estimate_mean
 A,28,15,x,1
@@ -118,7 +118,7 @@ class TestRun:
             *(f"posterior/normal-{pooling}.nc" for pooling in POOLINGS),
             *(f"plots/{name}.png" for name in ("shrinkage", "forest")),
             *(f"plots/{name}.svg" for name in ("shrinkage", "forest")),
-            "plots/data/shrinkage.csv", "plots/data/forest.csv",
+            "plots/data/shrinkage.csv", "plots/data/forest.csv", "plots/data/about.json",
         }  # fmt: skip
 
     @pytest.mark.parametrize("name", normal_table_schemas())
@@ -250,7 +250,7 @@ class TestAgain:
 
     def test_skip_does_nothing(self, outcome, table, monkeypatch):
         """With the same input and options the engine is not called."""
-        monkeypatch.setattr(normal_pipeline, "integrate_normal", None)
+        monkeypatch.setattr(estimate_fits, "integrate_normal", None)
         config = configure(
             table, report={"posterior": "full", "plots": "png,svg"}, run={"if_exists": "skip"}
         )
@@ -288,7 +288,7 @@ class TestEngines:
 
     def test_a_failing_check_changes_the_engine(self, table, tmp_path, monkeypatch):
         """Auto falls back to NUTS, says so and why."""
-        monkeypatch.setattr(normal_pipeline, "integrate_normal", spoiled)
+        monkeypatch.setattr(estimate_fits, "integrate_normal", spoiled)
         config = configure(table, model={"pooling": "partial"}, report={"plots": "none"})
         outcome = run(config, tmp_path / "out")
         (notice,) = outcome.summary["notices"]
@@ -298,7 +298,7 @@ class TestEngines:
 
     def test_collapsed_alone_is_marked_instead(self, table, tmp_path, monkeypatch):
         """Its results are written as not converged."""
-        monkeypatch.setattr(normal_pipeline, "integrate_normal", spoiled)
+        monkeypatch.setattr(estimate_fits, "integrate_normal", spoiled)
         config = configure(
             table, model={"pooling": "partial"}, engine={"engine": "collapsed"},
             report={"plots": "none"},

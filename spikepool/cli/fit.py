@@ -56,13 +56,11 @@ def fit_command(
     prepare_environment()
     from spikepool.cli.fit_view import required_output, show_outcome, show_plan
     from spikepool.config_file import read_settings, resolve_config
-    from spikepool.models.normal_plan import reads_estimates
-    from spikepool.normal_pipeline import plan_normal_run
     from spikepool.pipeline import plan_run, run
 
     resolved = resolve_config(read_settings(config) if config else {}, settings)
     if dry_run:
-        plan = plan_normal_run(resolved) if reads_estimates(resolved) else plan_run(resolved)
+        plan = plan_run(resolved)
         _print_json(plan.as_json()) if as_json else show_plan(plan, output)
         return
     progress = make_progress(quiet=quiet)

@@ -29,7 +29,7 @@ def model_command(
     prepare_environment()
     from spikepool.config_file import resolve_config
     from spikepool.models.describe import describe_model
-    from spikepool.models.normal_plan import reads_estimates
+    from spikepool.models.kind import reads_estimates
     from spikepool.models.plan import plan_models
     from spikepool.models.prior_spec import given_priors
     from spikepool.models.priors import DEFAULTS_IN_SYMBOLS

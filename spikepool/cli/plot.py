@@ -26,12 +26,12 @@ def plot_command(
 
     Example: spikepool plot results --style slides --width 250mm --plots svg
     """
+    about, tables = _stored(results)
     from spikepool.config_file import resolve_config
     from spikepool.report.pictures import redraw_pictures
     from spikepool.report.plots.style import PlotStyle
     from spikepool.report.writer import write_pictures
 
-    about, tables = _stored(results)
     formats = resolve_config({}, {"report": {"plots": plots}}).report.plots
     try:
         chosen = PlotStyle(style, _millimetres(width))

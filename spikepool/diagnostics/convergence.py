@@ -25,6 +25,8 @@ LEAST_ESS_PER_CHAIN = 100
 """Limit of the effective sample size, bulk and tail, for each chain run (the same source)."""
 LEAST_BFMI = 0.3
 """Limit of the Bayesian fraction of missing information (Betancourt 2016)."""
+HYPERPARAMETERS, SAMPLER = "hyperparameters", "sampler"
+"""Stand for the importance sample, and for the whole run of NUTS, where checks are listed."""
 
 
 @dataclass(frozen=True)

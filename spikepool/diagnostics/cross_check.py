@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray
 from spikepool.posterior.draws import PosteriorDraws
@@ -52,7 +53,15 @@ class CrossCheck:
 
 
 @dataclass(frozen=True)
-class _Compared:
+class Difference:
+    """How far two engines are apart in one quantity of every neuron, in posterior sds.
+
+    Attributes
+    ----------
+    parameter, quantity : str
+    difference, standard_error : ndarray, shape (N,)
+    """
+
     parameter: str
     quantity: str
     difference: FloatArray
@@ -77,39 +86,34 @@ def compare_engines(
     CrossCheck or None
         None where neurons have no parameters of their own.
     """
-    found = list(_all_compared(estimates, draws, interval))
-    if not found:
-        return None
-    difference = np.stack([each.difference for each in found])
-    error = np.stack([each.standard_error for each in found])
-    which, neuron = np.unravel_index(int(np.argmax(difference)), difference.shape)
-    beyond = difference > MOST_DIFFERENCE + STANDARD_ERRORS * error
-    return CrossCheck(
-        engine=draws.engine,
-        parameter=found[which].parameter,
-        quantity=found[which].quantity,
-        neuron=estimates.neurons[neuron],
-        difference=float(difference[which, neuron]),
-        standard_error=float(error[which, neuron]),
-        beyond=int(beyond.sum()),
-        compared=difference.size,
-    )
-
-
-def _all_compared(
-    estimates: NeuronEstimates, draws: PosteriorDraws, interval: float
-) -> Iterator[_Compared]:
-    spec = estimates.spec
+    spec, found = estimates.spec, list[Difference]()
     if spec.pooling != "complete":
-        yield from _compared("theta", estimates.log_rate, draws.theta, interval)
+        found += differences("theta", estimates.log_rate, draws.theta, interval)
     if spec.dispersion_pooling not in (None, "complete"):
         assert estimates.dispersion is not None and draws.delta is not None  # noqa: S101, PT018
-        yield from _compared("delta", estimates.dispersion.log_dispersion, draws.delta, interval)
+        found += differences("delta", estimates.dispersion.log_dispersion, draws.delta, interval)
+    return largest_of(found, draws.engine, estimates.neurons) if found else None
 
 
-def _compared(
-    parameter: str, summary: Summary, values: np.ndarray, interval: float
-) -> Iterator[_Compared]:
+def differences(
+    parameter: str, summary: Summary, values: NDArray[np.floating], interval: float
+) -> Iterator[Difference]:
+    """Compare mean, lower and upper end of one parameter of every neuron.
+
+    Parameters
+    ----------
+    parameter : str
+    summary : Summary
+        By the one engine.
+    values : ndarray, shape (chains, draws, N)
+        Of the other.
+    interval : float
+        Mass of the interval of `summary`.
+
+    Yields
+    ------
+    Difference
+    """
     from arviz_stats.base import array_stats
 
     axes = {"chain_axis": 0, "draw_axis": 1}
@@ -117,11 +121,42 @@ def _compared(
     flat = values.reshape(-1, values.shape[-1])
     sd = summary.sd
     mean_error = np.asarray(array_stats.mcse(values, method="mean", **axes))
-    yield _Compared(
+    yield Difference(
         parameter, "mean", np.abs(flat.mean(axis=0) - summary.mean) / sd, mean_error / sd
     )
     for quantity, mass in (("lower", tail), ("upper", 1 - tail)):
         own = summary.lower if quantity == "lower" else summary.upper
         error = np.asarray(array_stats.mcse(values, method="quantile", prob=mass, **axes))
         gap = np.abs(np.quantile(flat, mass, axis=0) - own)
-        yield _Compared(parameter, quantity, gap / sd, error / sd)
+        yield Difference(parameter, quantity, gap / sd, error / sd)
+
+
+def largest_of(found: list[Difference], engine: str, neurons: tuple[str, ...]) -> CrossCheck:
+    """Name the largest difference, and count those beyond the bound.
+
+    Parameters
+    ----------
+    found : list of Difference
+        At least one.
+    engine : str
+        The engine compared with.
+    neurons : tuple of str
+
+    Returns
+    -------
+    CrossCheck
+    """
+    difference = np.stack([each.difference for each in found])
+    error = np.stack([each.standard_error for each in found])
+    which, neuron = np.unravel_index(int(np.argmax(difference)), difference.shape)
+    beyond = difference > MOST_DIFFERENCE + STANDARD_ERRORS * error
+    return CrossCheck(
+        engine=engine,
+        parameter=found[which].parameter,
+        quantity=found[which].quantity,
+        neuron=neurons[neuron],
+        difference=float(difference[which, neuron]),
+        standard_error=float(error[which, neuron]),
+        beyond=int(beyond.sum()),
+        compared=difference.size,
+    )

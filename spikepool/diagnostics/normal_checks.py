@@ -7,18 +7,16 @@ import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
 from spikepool.data.wording import plural
-from spikepool.diagnostics.convergence import LEAST_BFMI, LEAST_ESS_PER_CHAIN, MOST_R_HAT
+from spikepool.diagnostics.convergence import (
+    HYPERPARAMETERS,
+    LEAST_BFMI,
+    LEAST_ESS_PER_CHAIN,
+    MOST_R_HAT,
+    SAMPLER,
+)
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.normal_results import NormalPosterior
-
-MOST_PARETO_K = 0.7
-"""Limit of the Pareto shape of importance weights (Vehtari et al. 2024)."""
-LEAST_ESS = 400.0
-"""Limit of the effective sample size of the hyperparameters."""
-HYPERPARAMETERS = "hyperparameters"
-"""Stands for the importance sample in the column `parameter` of the diagnostics."""
-SAMPLER = "sampler"
-"""Stands for the whole run of NUTS there."""
+from spikepool.posterior.quadrature import LEAST_ESS, MOST_PARETO_K
 
 
 @dataclass(frozen=True)

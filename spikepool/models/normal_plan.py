@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import assert_never
 
-from spikepool.config import ModelOptions, ReportOptions, RunConfig
+from spikepool.config import ModelOptions
 from spikepool.data.estimates import Estimates
 from spikepool.data.spike_counts import Notice
 from spikepool.errors import NotIdentifiableError, UsageError
@@ -19,7 +19,6 @@ from spikepool.models.spec import ModelSpec, Pooling
 FEW_NEURONS = 5
 _POOLINGS: tuple[Pooling, ...] = ("none", "complete", "partial")
 _BY_PREFERENCE: tuple[Pooling, ...] = ("partial", "none", "complete")
-_OF_COUNTS = ("fano_threshold", "fano_ddof", "fdr")
 
 
 @dataclass(frozen=True)
@@ -40,55 +39,6 @@ class NormalPlan:
     primary: ModelSpec
     priors: NormalPriors
     notices: tuple[Notice, ...]
-
-
-def reads_estimates(config: RunConfig) -> bool:
-    """Tell whether a run is of estimates (``--family normal``) and not of counts.
-
-    Raises
-    ------
-    UsageError
-        If it is of both, or if an option of the one kind stands beside a family of the other.
-    """
-    families = set(config.model.family)
-    if "normal" not in families:
-        for name in ("estimate", "standard_error"):
-            if getattr(config.input, name) is not None:
-                option = name.replace("_", "-")
-                raise UsageError(
-                    f"--{option} names a column of estimates, which only --family normal reads",
-                    f"add --family normal, or leave out --{option}",
-                )
-        return False
-    if len(families) > 1:
-        others = ", ".join(sorted(families - {"normal"}))
-        raise UsageError(
-            f"--family normal is of estimates, {others} of counts: a run reads one kind of table",
-            "fit --family normal alone",
-        )
-    _refuse_options_of_counts(config)
-    return True
-
-
-def _refuse_options_of_counts(config: RunConfig) -> None:
-    for name in _OF_COUNTS:
-        if getattr(config.report, name) != ReportOptions.model_fields[name].default:
-            option = name.replace("_", "-")
-            raise UsageError(
-                f"--{option} belongs to counts: estimates have no Fano factor",
-                f"leave out --{option}",
-            )
-    if config.model.dispersion_pooling is not None:
-        raise UsageError(
-            "--dispersion-pooling: the normal family has no dispersion to pool; its variances are "
-            "the standard errors squared",
-            "leave out --dispersion-pooling",
-        )
-    if config.model.population == "gamma":
-        raise UsageError(
-            "--population gamma is of rates, which are above 0; estimates have any sign",
-            "take --population normal or student-t",
-        )
 
 
 def plan_normal_models(options: ModelOptions, estimates: Estimates) -> NormalPlan:

@@ -15,7 +15,7 @@ from spikepool import __version__
 from spikepool.config import RunConfig
 from spikepool.data.spike_counts import Source
 from spikepool.data.wording import shown_path
-from spikepool.report.run_results import RunResults
+from spikepool.report.results import Fit, Results
 
 MANIFEST_NAME = "manifest.json"
 LIBRARIES = ("numpy", "scipy", "pymc", "pytensor", "nutpie", "arviz", "pandas", "pyarrow")
@@ -91,8 +91,8 @@ class Manifest(_Frozen):
     files: dict[RelativePath, FileDigest]
 
 
-def make_manifest(
-    results: RunResults,
+def make_manifest[F: Fit](
+    results: Results[F],
     config: RunConfig,
     *,
     started: datetime,
@@ -103,7 +103,7 @@ def make_manifest(
 
     Parameters
     ----------
-    results : RunResults
+    results : Results
     config : RunConfig
     started, finished : datetime
         With their time zone.
@@ -126,7 +126,7 @@ def make_manifest(
         config_sha256=config_digest(config),
         inputs=tuple(
             InputFile(path=shown_path(each.path), size=each.size, sha256=each.sha256)
-            for each in results.counts.sources
+            for each in results.sources
         ),
         files=dict(sorted(files.items())),
     )

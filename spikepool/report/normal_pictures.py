@@ -1,56 +1,31 @@
-"""The pictures of a run of estimates, as the bytes of files, with the numbers behind them."""
+"""The pictures of a run of estimates."""
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from spikepool.report.normal_results import NormalResults
-from spikepool.report.pictures import DATA_FOLDER, FOLDER
-
-if TYPE_CHECKING:
-    from spikepool.report.plots.canvas import ImageFormat
+from spikepool.report.pictures import Picture
+from spikepool.report.plots.about import AboutEstimates
 
 
-def render_normal_pictures(
-    results: NormalResults, interval: float, formats: Iterable["ImageFormat"]
-) -> Iterator[tuple[str, bytes]]:
-    """Yield the shrinkage picture of the pooled model, and the forest of the primary one.
+def pictures_of_estimates(results: NormalResults, interval: float) -> Iterator[Picture]:
+    """Prepare the shrinkage picture of the pooled model, and the forest of the primary one.
 
     Parameters
     ----------
     results : NormalResults
     interval : float
         Mass of the intervals drawn.
-    formats : iterable of {'png', 'svg', 'pdf'}
 
     Yields
     ------
-    tuple of (str, bytes)
-        Path in the output folder, and content.
+    Picture
     """
     from scipy.special import ndtri
 
-    from spikepool.report.plots.canvas import render
-    from spikepool.report.plots.estimates import (
-        AboutEstimates,
-        draw_estimate_forest,
-        draw_estimate_shrinkage,
-        prepare_estimates,
-    )
-    from spikepool.report.plots.numbers import to_csv
-    from spikepool.report.plots.style import PlotStyle
+    from spikepool.report.plots.estimates import prepare_estimates
 
-    reach, style, formats = float(ndtri((1 + interval) / 2)), PlotStyle(), tuple(formats)
-    pooled = next(
-        (fit for fit in results.fits if fit.spec.pooling == "partial"), results.primary_fit
-    )
-    for name, fit, draw in (
-        ("shrinkage", pooled, draw_estimate_shrinkage),
-        ("forest", results.primary_fit, draw_estimate_forest),
-    ):
-        n = results.estimates.n_neurons
-        about = AboutEstimates(fit.spec.label, n, n, "spikes/trial", interval)
-        data = prepare_estimates(results.estimates, fit.posterior, reach)
-        yield f"{DATA_FOLDER}/{name}.csv", to_csv(data).encode()
-        figure = draw(data, about, style)
-        for image_format in formats:
-            yield f"{FOLDER}/{name}.{image_format}", render(figure, image_format, style)
+    reach, primary = float(ndtri((1 + interval) / 2)), results.primary_model
+    pooled = next((fit for fit in results.models if fit.spec.pooling == "partial"), primary)
+    for name, fit in (("shrinkage", pooled), ("forest", primary)):
+        about = AboutEstimates(fit.spec.label, results.estimates.n_neurons, interval)
+        yield Picture(name, about, prepare_estimates(results.estimates, fit.posterior, reach))

@@ -1,14 +1,16 @@
 """Everything a run of estimates found out."""
 
 from dataclasses import dataclass
+from typing import override
 
 from spikepool.data.estimates import Estimates
-from spikepool.data.spike_counts import Notice
+from spikepool.data.spike_counts import Source
 from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.normal_checks import NormalCheck, normal_problems
 from spikepool.models.normal_priors import NormalPriors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.normal_results import NormalPosterior
+from spikepool.report.results import Results
 
 
 @dataclass(frozen=True)
@@ -39,40 +41,19 @@ class NormalFit:
 
 
 @dataclass(frozen=True)
-class NormalResults:
+class NormalResults(Results[NormalFit]):
     """The whole run.
 
     Attributes
     ----------
     estimates : Estimates
     priors : NormalPriors
-    fits : tuple of NormalFit
-        In the order fitted.
-    primary : ModelSpec
-        The model whose numbers stand in ``neurons``.
-    notices : tuple of Notice
-        Of reading, planning and fitting.
     """
 
     estimates: Estimates
     priors: NormalPriors
-    fits: tuple[NormalFit, ...]
-    primary: ModelSpec
-    notices: tuple[Notice, ...]
 
     @property
-    def primary_fit(self) -> NormalFit:
-        """The fit of the primary model."""
-        return next(fit for fit in self.fits if fit.spec == self.primary)
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Every failed check, with its model; empty when the run can be used."""
-        return tuple(
-            f"{fit.spec.label}: {problem}" for fit in self.fits for problem in fit.problems
-        )
-
-    @property
-    def status(self) -> str:
-        """``converged`` or ``not_converged``."""
-        return "not_converged" if self.problems else "converged"
+    @override
+    def sources(self) -> tuple[Source, ...]:
+        return self.estimates.sources

@@ -1,25 +1,48 @@
 """Posterior draws as NetCDF files that ArviZ reads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikepool import __version__
-from spikepool.report.run_results import FittedModel
+from spikepool.models.spec import ModelSpec
 
 type PosteriorParts = Literal["none", "population", "full"]
 
 
+@dataclass(frozen=True)
+class StoredDraws:
+    """One model's draws, and what its file says of them.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+    neurons : tuple of str
+    hyperparameters : dict of str to ndarray, shape (chains, draws)
+    of_neurons : dict of str to ndarray, shape (chains, draws, N), or None
+        ``theta`` and ``delta``; None where they were not kept.
+    attributes : dict of str to str
+        Besides the model's name and the version.
+    """
+
+    spec: ModelSpec
+    neurons: tuple[str, ...]
+    hyperparameters: dict[str, NDArray[np.float64]]
+    of_neurons: dict[str, NDArray[np.floating]] | None
+    attributes: dict[str, str]
+
+
 def render_posteriors(
-    models: Sequence[FittedModel], parts: PosteriorParts
+    models: Iterable[StoredDraws], parts: PosteriorParts
 ) -> Iterator[tuple[str, bytes]]:
     """Yield ``posterior/MODEL.nc`` and its bytes, one model at a time.
 
     Parameters
     ----------
-    models : sequence of FittedModel
+    models : iterable of StoredDraws
     parts : {'none', 'population', 'full'}
         `population`: hyperparameters; `full`: also θ and δ of every neuron, in single precision.
 
@@ -33,12 +56,12 @@ def render_posteriors(
             yield f"posterior/{model.spec.name}.nc", posterior_bytes(model, full=parts == "full")
 
 
-def posterior_bytes(model: FittedModel, *, full: bool) -> bytes:
+def posterior_bytes(model: StoredDraws, *, full: bool) -> bytes:
     """Return the NetCDF of one model's draws.
 
     Parameters
     ----------
-    model : FittedModel
+    model : StoredDraws
     full : bool
         Also θ and δ, with the coordinate ``neuron``, as 32-bit floats.
 
@@ -55,31 +78,17 @@ def posterior_bytes(model: FittedModel, *, full: bool) -> bytes:
 
     tree = arviz_base.from_dict(
         {"posterior": {**model.hyperparameters, **(_of_neurons(model) if full else {})}},
-        coords={"neuron": list(model.estimates.neurons)} if full else {},
+        coords={"neuron": list(model.neurons)} if full else {},
         dims={"theta": ["neuron"], "delta": ["neuron"]},
     )
+    told = {"model": model.spec.name, **model.attributes, "spikepool_version": __version__}
     for node in (tree, tree["posterior"]):
         node.attrs.pop("created_at", None)
-        node.attrs.update(_attributes(model))
+        node.attrs.update(told)
     return bytes(tree.to_netcdf(engine="h5netcdf"))
 
 
-def _of_neurons(model: FittedModel) -> dict[str, NDArray[np.float32]]:
-    if model.draws is None:
+def _of_neurons(model: StoredDraws) -> dict[str, NDArray[np.float32]]:
+    if model.of_neurons is None:
         raise ValueError(f"the draws of {model.spec.label} were not kept")
-    variables = {"theta": model.draws.theta.astype(np.float32)}
-    if model.draws.delta is not None:
-        variables["delta"] = model.draws.delta.astype(np.float32)
-    return variables
-
-
-def _attributes(model: FittedModel) -> dict[str, str]:
-    return {
-        "model": model.spec.name,
-        "family": model.spec.family,
-        "pooling": model.spec.pooling,
-        "dispersion_pooling": model.spec.dispersion_pooling or "",
-        "engine": model.engine,
-        "rate_unit": model.estimates.rate_unit,
-        "spikepool_version": __version__,
-    }
+    return {name: values.astype(np.float32) for name, values in model.of_neurons.items()}

@@ -1,11 +1,12 @@
-"""Everything a run found out: what tables, pictures and the terminal are made from."""
+"""Everything a run of counts found out: what tables, pictures and the terminal are made from."""
 
 from dataclasses import dataclass
+from typing import override
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikepool.data.spike_counts import Notice, SpikeCounts
+from spikepool.data.spike_counts import Source, SpikeCounts
 from spikepool.data.tally import Tally
 from spikepool.diagnostics.comparison import ModelScore
 from spikepool.diagnostics.convergence import Convergence
@@ -16,6 +17,7 @@ from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws
 from spikepool.posterior.quadrature import LeaveOut
 from spikepool.posterior.results import NeuronEstimates, PopulationParameter, PredictiveCheck
+from spikepool.report.results import Results
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,14 @@ class FittedModel:
     leave_out: LeaveOut | None = None
     cross_check: CrossCheck | None = None
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Each check that failed, in words."""
+        return self.convergence.problems
+
 
 @dataclass(frozen=True)
-class RunResults:
+class RunResults(Results[FittedModel]):
     """The whole run.
 
     Attributes
@@ -64,43 +71,20 @@ class RunResults:
     tally : Tally
     priors : Priors
     overdispersion : Overdispersion
-    models : tuple of FittedModel
-        In the order fitted.
-    primary : ModelSpec
-        The model whose numbers stand in ``neurons``.
     predictive : PredictiveCheck or None
         Of the primary model, where it is to be drawn.
     scores : tuple of ModelScore
         Of the models that have left-out densities.
-    notices : tuple of Notice
-        Of reading and of planning.
     """
 
     counts: SpikeCounts
     tally: Tally
     priors: Priors
     overdispersion: Overdispersion
-    models: tuple[FittedModel, ...]
-    primary: ModelSpec
     predictive: PredictiveCheck | None
     scores: tuple[ModelScore, ...]
-    notices: tuple[Notice, ...]
 
     @property
-    def primary_model(self) -> FittedModel:
-        """The fitted primary model."""
-        return next(model for model in self.models if model.spec == self.primary)
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Every failed check, with its model; empty when the run converged."""
-        return tuple(
-            f"{model.spec.label}: {problem}"
-            for model in self.models
-            for problem in model.convergence.problems
-        )
-
-    @property
-    def status(self) -> str:
-        """``converged`` or ``not_converged``."""
-        return "not_converged" if self.problems else "converged"
+    @override
+    def sources(self) -> tuple[Source, ...]:
+        return self.counts.sources

@@ -1,43 +1,36 @@
 """The tables of a run, with the columns of `schema`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from spikepool import __version__
 from spikepool.data.spike_counts import SpikeCounts
-from spikepool.diagnostics.convergence import LEAST_BFMI, LEAST_ESS_PER_CHAIN, MOST_R_HAT
+from spikepool.diagnostics.convergence import (
+    HYPERPARAMETERS,
+    LEAST_BFMI,
+    LEAST_ESS_PER_CHAIN,
+    MOST_R_HAT,
+    SAMPLER,
+)
 from spikepool.models.spec import ModelSpec, Pooling
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.quadrature import MOST_QUADRATURE_ERROR, Certificate
 from spikepool.posterior.results import Summary
-from spikepool.report.run_results import FittedModel, RunResults
-from spikepool.report.schema import (
-    EXPOSURE_UNIT,
-    RATE_UNIT,
-    Column,
-    ColumnType,
-    table_schemas,
+from spikepool.report.arrow_tables import (
+    Row,
+    Values,
+    arrow_table,
+    table_of_rows,
+    with_neuron_columns,
 )
+from spikepool.report.columns import Column
+from spikepool.report.run_results import FittedModel, RunResults
+from spikepool.report.schema import EXPOSURE_UNIT, FEW_TRIALS, RATE_UNIT, table_schemas
 
-type Values = Sequence[object] | NDArray[np.generic]
-type Row = dict[str, object]
-
-FEW_TRIALS = 4
-"""A neuron with this many trials or fewer is flagged."""
-HYPERPARAMETERS, QUADRATURE = "hyperparameters", "quadrature"
-"""What rows of the collapsed engine are about, in the column `parameter` of `diagnostics`."""
-SAMPLER = "sampler"
-"""Stands for the whole run of a model in the column `parameter` of `diagnostics`."""
-
-_ARROW_TYPES: dict[ColumnType, pa.DataType] = {
-    "text": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-}
+QUADRATURE = "quadrature"
+"""Stands for a neuron's integral in the column `parameter` of `diagnostics`."""
 
 
 def make_tables(results: RunResults) -> dict[str, pa.Table]:
@@ -65,10 +58,9 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
 def make_estimates(results: RunResults) -> pa.Table:
     """One row per model × neuron, models in the order fitted."""
     of_models = [
-        _table("estimates", _estimate_columns(model, results), results.counts)
-        for model in results.models
+        _table("estimates", _estimate_columns(model, results), results) for model in results.models
     ]
-    return _with_neuron_columns(pa.concat_tables(of_models).combine_chunks(), results)
+    return _of_neurons(pa.concat_tables(of_models).combine_chunks(), results)
 
 
 def make_neurons(results: RunResults) -> pa.Table:
@@ -78,7 +70,7 @@ def make_neurons(results: RunResults) -> pa.Table:
         "rate_mean_none": _rate_mean(results, "none"),
         "rate_mean_complete": _rate_mean(results, "complete"),
     }
-    return _with_neuron_columns(_table("neurons", columns, results.counts), results)
+    return _of_neurons(_table("neurons", columns, results), results)
 
 
 def make_population(results: RunResults) -> pa.Table:
@@ -88,7 +80,7 @@ def make_population(results: RunResults) -> pa.Table:
         for model in results.models
         for parameter in model.population
     ]
-    return _table("population", _columns_of("population", rows), results.counts)
+    return _of_rows("population", rows, results)
 
 
 def make_overdispersion(results: RunResults) -> pa.Table:
@@ -103,7 +95,7 @@ def make_overdispersion(results: RunResults) -> pa.Table:
         **_spread("fano_model", modelled.fano if modelled else None, tally.n_neurons),
         "prob_fano_above": modelled.prob_fano_above if modelled else nothing,
     }
-    return _table("overdispersion", columns, results.counts)
+    return _table("overdispersion", columns, results)
 
 
 def make_comparison(results: RunResults) -> pa.Table:
@@ -122,16 +114,16 @@ def make_comparison(results: RunResults) -> pa.Table:
         }
         for score in results.scores
     ]
-    return _table("comparison", _columns_of("comparison", rows), results.counts)
+    return _of_rows("comparison", rows, results)
 
 
 def make_diagnostics(results: RunResults) -> pa.Table:
     """For each model one row per sampled quantity, and one for the sampler."""
     rows = [row for model in results.models for row in _diagnostic_rows(model)]
-    return _table("diagnostics", _columns_of("diagnostics", rows), results.counts)
+    return _of_rows("diagnostics", rows, results)
 
 
-def _model_cells(spec: ModelSpec, engine: str) -> Row:
+def _model_cells(spec: ModelSpec, engine: str) -> dict[str, object]:
     return {
         "family": spec.family,
         "pooling": spec.pooling,
@@ -222,17 +214,30 @@ def _rate_mean(results: RunResults, pooling: Pooling) -> Values:
     return next((m for m in fitted if m.spec == wanted), fitted[0]).estimates.rate.mean
 
 
-def _with_neuron_columns(table: pa.Table, results: RunResults) -> pa.Table:
-    """Append the input's own columns, repeated for every model."""
-    repeats = table.num_rows // results.tally.n_neurons
-    for column in results.counts.neuron_columns:
-        name = column.name
-        while name in table.column_names:
-            name = f"input_{name}"
-        described = Column(name, "text", "", f"Input column {column.name!r}, as written.")
-        values = pa.array(column.values * repeats, pa.string())
-        table = table.append_column(_field(described, results.counts), values)
-    return table
+def _table(name: str, columns: Mapping[str, Values], results: RunResults) -> pa.Table:
+    return arrow_table(name, _described(name, results.counts), columns)
+
+
+def _of_rows(name: str, rows: Sequence[Row], results: RunResults) -> pa.Table:
+    return table_of_rows(name, _described(name, results.counts), rows)
+
+
+def _of_neurons(table: pa.Table, results: RunResults) -> pa.Table:
+    return with_neuron_columns(table, results.counts.neuron_columns, results.tally.n_neurons)
+
+
+def _described(table: str, counts: SpikeCounts) -> list[Column]:
+    """Return the columns of a table with the units that hold for these counts."""
+    exposure_unit = "s" if counts.exposure_known else "trials"
+    return [
+        replace(
+            column,
+            unit=column.unit.replace(RATE_UNIT, counts.rate_unit).replace(
+                EXPOSURE_UNIT, exposure_unit
+            ),
+        )
+        for column in table_schemas()[table]
+    ]
 
 
 def _diagnostic_rows(model: FittedModel) -> Iterator[Row]:
@@ -293,33 +298,3 @@ def _mixing_rows(each: ParameterDiagnostics, least_ess: int) -> Iterator[Row]:
             "passed": bool(mixed),
             "centring": centred,
         }
-
-
-def _columns_of(table: str, rows: Sequence[Row]) -> dict[str, Values]:
-    names = [column.name for column in table_schemas()[table]]
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _table(name: str, columns: Mapping[str, Values], counts: SpikeCounts) -> pa.Table:
-    """Put columns in the order of the schema; one that is missing is a KeyError."""
-    described = table_schemas()[name]
-    schema = pa.schema(
-        [_field(column, counts) for column in described],
-        metadata={"table": name, "spikepool_version": __version__},
-    )
-    arrays = [_array(columns[column.name], column) for column in described]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _array(values: Values, column: Column) -> pa.Array:
-    """NaN and None become null."""
-    if column.type == "text":
-        values = list(values)
-    return pa.array(values, _ARROW_TYPES[column.type], from_pandas=True)
-
-
-def _field(column: Column, counts: SpikeCounts) -> pa.Field:
-    unit = column.unit.replace(RATE_UNIT, counts.rate_unit)
-    unit = unit.replace(EXPOSURE_UNIT, "s" if counts.exposure_known else "trials")
-    metadata = {"description": column.description, "unit": unit}
-    return pa.field(column.name, _ARROW_TYPES[column.type], metadata=metadata)

@@ -20,7 +20,11 @@ CODES = {
     "ReadWriteError": 74,
     "StoppedEarlyError": 75,
 }
-HEAVY = ("pymc", "pytensor", "nutpie", "arviz", "matplotlib", "pandas", "numba", "xarray")
+HEAVY = (
+    *("pymc", "pytensor", "nutpie", "arviz_base", "arviz_stats", "xarray"),
+    *("matplotlib", "numba", "pandas"),
+)
+"""Libraries that take long to import; pyarrow imports pandas when a table is read."""
 
 
 def raising(error):
@@ -30,6 +34,23 @@ def raising(error):
         raise error
 
     return command
+
+
+def loaded(arguments, names):
+    """Run a command in a process of its own; return those of the modules that it imported."""
+    code = (
+        "import sys\nfrom spikepool.cli.app import main\n"
+        f"sys.argv[1:] = {list(arguments)!r}\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n"
+        f"    print('loaded', *(name for name in {sorted(names)!r} if name in sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
+    word, *found = done.stdout.splitlines()[-1].split()
+    assert word == "loaded"
+    return found
 
 
 class TestErrors:
@@ -96,17 +117,36 @@ class TestHelp:
     )  # fmt: skip
     def test_imports_nothing_heavy(self, arguments):
         """Neither PyMC nor pictures nor data frames."""
-        code = (
-            "import sys\nfrom spikepool.cli.app import main\n"
-            f"sys.argv[1:] = {list(arguments)!r}\n"
-            "try:\n    main()\n"
-            "except SystemExit:\n"
-            f"    print('loaded', [name for name in {HEAVY!r} if name in sys.modules])\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
-        )
-        assert done.stdout.endswith("loaded []\n")
+        assert loaded(arguments, HEAVY) == []
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("fit", "-o", "out"),
+            ("fit", "absent.csv", "-o", "out"),
+            ("fit", "absent.csv", "-o", "out", "--family", "normal,nb2"),
+            ("plot", "absent"),
+        ],
+        ids=" ".join,
+    )
+    def test_what_is_refused_is_refused_at_once(self, arguments):
+        """Options and missing files, before anything heavy or `scipy.stats` is imported."""
+        assert loaded(arguments, (*HEAVY, "scipy.stats")) == []
+
+    @pytest.mark.parametrize(
+        ("table", "options"),
+        [
+            ("neuron,trial,count\na,1,3\na,2,4\nb,1,0\nb,2,1\n", ()),
+            ("neuron,estimate,se\na,3,1\nb,4,1\n", ("--family", "normal")),
+        ],
+        ids=["counts", "estimates"],
+    )
+    def test_reading_and_planning_import_nothing_of_a_fit(self, table, options, tmp_path):
+        """Of either kind of table."""
+        path = tmp_path / "table.csv"
+        path.write_text(table, encoding="utf-8")
+        heavy = {*HEAVY, "scipy.stats"} - {"pandas"}
+        assert loaded(("fit", str(path), "--dry-run", *options), heavy) == []
 
     def test_lists_every_command(self, spikepool):
         """Each with its sentence."""

@@ -28,6 +28,25 @@ def test_fit(spikepool, table, tmp_path):
     assert ended.out.splitlines()[-1].startswith("OK  converged")
 
 
+def test_plot_draws_both_pictures_again(spikepool, table, tmp_path):
+    """Byte for byte in the same style, from the stored numbers; and in another."""
+    spikepool("fit", table, *NORMAL, "-o", tmp_path / "out", "--plots", "png,svg")
+    ended = spikepool("plot", tmp_path / "out", "-o", tmp_path / "again", "--plots", "png,svg")
+    assert (ended.code, ended.out) == (0, f"4 plots · {tmp_path / 'again'}\n")
+    for name in ("shrinkage.png", "forest.png", "shrinkage.svg", "forest.svg"):
+        drawn = (tmp_path / "again" / name).read_bytes()
+        assert drawn == (tmp_path / "out" / "plots" / name).read_bytes()
+    assert spikepool("plot", tmp_path / "out", "--style", "slides").code == 0
+
+
+def test_errors_of_priors_are_in_the_words_of_the_family(spikepool, table, tmp_path):
+    """No log rates where there are none."""
+    options = (*NORMAL, "-o", tmp_path / "out", "--prior", "tau=normal(0, 1)")
+    ended = spikepool("fit", table, *options)
+    assert ended.code == 2
+    assert "tau (the spread of the population) is never negative" in ended.err
+
+
 def test_fit_as_json(spikepool, table, tmp_path):
     """The content of summary.json, but for the seconds of writing."""
     ended = spikepool("fit", table, *NORMAL, "-o", tmp_path / "out", "--plots", "none", "--json")

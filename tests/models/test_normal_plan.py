@@ -8,7 +8,8 @@ from spikepool.config_file import resolve_config
 from spikepool.data.estimates import Estimates
 from spikepool.data.spike_counts import Labels
 from spikepool.errors import NotIdentifiableError, UsageError
-from spikepool.models.normal_plan import describe_normal_model, plan_normal_models, reads_estimates
+from spikepool.models.kind import reads_estimates
+from spikepool.models.normal_plan import describe_normal_model, plan_normal_models
 
 NINE = Estimates(tuple("abcdefghi"), np.arange(9.0), np.ones(9))
 ONE = Estimates(("a",), np.ones(1), np.ones(1))

@@ -12,6 +12,7 @@ from scipy import stats
 from spikepool.errors import BadDataError
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.results import PredictiveBand, PredictiveCheck
+from spikepool.report.count_pictures import pictures_of_counts
 from spikepool.report.pictures import redraw_pictures, render_pictures
 from spikepool.report.plots.registry import PICTURES
 from spikepool.report.plots.style import PlotStyle
@@ -45,7 +46,7 @@ def undrawn(monkeypatch):
 
 def render(run, *formats, interval=0.95):
     """Render every picture of a run."""
-    return dict(render_pictures(run, interval, formats, PlotStyle()))
+    return dict(render_pictures(pictures_of_counts(run, interval), formats, PlotStyle()))
 
 
 def models_of(files):

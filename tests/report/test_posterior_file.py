@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spikepool import __version__
+from spikepool.report.count_draws import draws_of_counts
 from spikepool.report.posterior_file import posterior_bytes, render_posteriors
 
 
@@ -22,10 +23,15 @@ def read(tmp_path):
     return read_file
 
 
+def stored(run, model):
+    """Return what is kept of one model's draws."""
+    return next(each for each in draws_of_counts(run) if each.spec == model.spec)
+
+
 def test_population_has_the_hyperparameters_only(run, read):
     """Every draw of every hyperparameter, in double precision."""
     model = run.primary_model
-    posterior = read(posterior_bytes(model, full=False))["posterior"]
+    posterior = read(posterior_bytes(stored(run, model), full=False))["posterior"]
     assert set(posterior.data_vars) == {"mu", "tau", "mu_delta", "tau_delta"}
     np.testing.assert_array_equal(posterior["mu"].values, model.hyperparameters["mu"])
     assert posterior["mu"].dims == ("chain", "draw")
@@ -34,7 +40,7 @@ def test_population_has_the_hyperparameters_only(run, read):
 def test_full_has_every_neuron_by_its_id(run, read):
     """θ and δ in single precision; awkward ids select their neuron."""
     model = run.primary_model
-    posterior = read(posterior_bytes(model, full=True))["posterior"]
+    posterior = read(posterior_bytes(stored(run, model), full=True))["posterior"]
     assert posterior["neuron"].values.tolist() == list(run.tally.neurons)
     assert posterior["theta"].dtype == np.float32
     np.testing.assert_array_equal(
@@ -47,13 +53,13 @@ def test_full_has_every_neuron_by_its_id(run, read):
 
 def test_poisson_has_no_dispersion(run, read):
     """θ alone, beside the hyperparameters."""
-    posterior = read(posterior_bytes(run.models[0], full=True))["posterior"]
+    posterior = read(posterior_bytes(stored(run, run.models[0]), full=True))["posterior"]
     assert set(posterior.data_vars) == {"mu", "tau", "theta"}
 
 
 def test_says_which_model_and_version(run, read):
     """The file can be told apart from its name."""
-    tree = read(posterior_bytes(run.models[0], full=False))
+    tree = read(posterior_bytes(stored(run, run.models[0]), full=False))
     assert tree.attrs["model"] == "poisson-partial"
     assert tree.attrs["spikepool_version"] == __version__
     assert tree["posterior"].attrs["rate_unit"] == "spikes/s"
@@ -61,27 +67,28 @@ def test_says_which_model_and_version(run, read):
 
 def test_the_same_draws_give_the_same_bytes(run):
     """No time of making is kept."""
-    one, two = (posterior_bytes(run.primary_model, full=True) for _ in range(2))
+    one, two = (posterior_bytes(stored(run, run.primary_model), full=True) for _ in range(2))
     assert one == two
 
 
 def test_arviz_summarises_it(run, read):
     """The usual next step works."""
-    table = arviz.summary(read(posterior_bytes(run.primary_model, full=False)))
+    table = arviz.summary(read(posterior_bytes(stored(run, run.primary_model), full=False)))
     assert list(table.index) == ["mu", "tau", "mu_delta", "tau_delta"]
 
 
 def test_each_model_has_a_file_where_it_has_something(run):
     """Without pooling there are no hyperparameters to keep; `none` keeps nothing."""
-    assert not list(render_posteriors(run.models, "none"))
-    population = [path for path, _ in render_posteriors(run.models, "population")]
+    assert not list(render_posteriors(draws_of_counts(run), "none"))
+    population = [path for path, _ in render_posteriors(draws_of_counts(run), "population")]
     assert population == [
         f"posterior/{m}.nc" for m in ("poisson-partial", "nb2-complete", "nb2-partial")
     ]
-    assert len(list(render_posteriors(run.models, "full"))) == 4
+    assert len(list(render_posteriors(draws_of_counts(run), "full"))) == 4
 
 
 def test_draws_that_were_not_kept_are_missed(run):
     """A full file is not made of nothing."""
+    forgotten = replace(stored(run, run.primary_model), of_neurons=None)
     with pytest.raises(ValueError, match="NB2 partial"):
-        posterior_bytes(replace(run.primary_model, draws=None), full=True)
+        posterior_bytes(forgotten, full=True)

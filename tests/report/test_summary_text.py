@@ -8,9 +8,8 @@ import pytest
 
 from spikepool.config import RunConfig
 from spikepool.data.spike_counts import Notice
-from spikepool.report.log import log_text
 from spikepool.report.summary import summarise_run
-from spikepool.report.summary_text import data_lines, notice_lines, summary_lines
+from spikepool.report.summary_text import data_lines, log_text, notice_lines, summary_lines
 
 
 @pytest.fixture

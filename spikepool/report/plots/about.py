@@ -1,23 +1,46 @@
 """What every picture says of itself in its corner."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import override
 
 from spikepool.data.spike_counts import RateUnit
 
 
-@dataclass(frozen=True)
-class About:
-    """The fit behind a picture.
+class Caption(ABC):
+    """The fit behind a picture, of either kind of table.
 
     Attributes
     ----------
     model : str
         Label of the model, such as ``NB2 partial``; empty where no single model stands behind.
+    interval : float
+        Mass of the equal-tailed intervals drawn.
+    """
+
+    model: str
+    interval: float
+
+    @property
+    @abstractmethod
+    def numbers(self) -> str:
+        """How much stands behind the picture."""
+
+    @property
+    def percent(self) -> str:
+        """The interval's mass in words: ``95 %``."""
+        return f"{100 * self.interval:.3g} %"
+
+
+@dataclass(frozen=True)
+class About(Caption):
+    """The fit of counts behind a picture.
+
+    Attributes
+    ----------
     n_neurons, n_trials : int
         Neurons, and neuron × trial counts, behind the picture.
     rate_unit : {'spikes/s', 'spikes/trial'}
-    interval : float
-        Mass of the equal-tailed intervals drawn.
     """
 
     model: str
@@ -27,14 +50,30 @@ class About:
     interval: float = 0.95
 
     @property
+    @override
     def numbers(self) -> str:
         """Such as ``1,446 neurons · 19,244 trials``."""
         return f"{_counted(self.n_neurons, 'neuron')} · {_counted(self.n_trials, 'trial')}"
 
+
+@dataclass(frozen=True)
+class AboutEstimates(Caption):
+    """The fit of estimates behind a picture.
+
+    Attributes
+    ----------
+    n_estimates : int
+    """
+
+    model: str
+    n_estimates: int
+    interval: float = 0.95
+
     @property
-    def percent(self) -> str:
-        """The interval's mass in words: ``95 %``."""
-        return f"{100 * self.interval:.3g} %"
+    @override
+    def numbers(self) -> str:
+        """Such as ``8 estimates``."""
+        return _counted(self.n_estimates, "estimate")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from spikepool.report.plots.about import About
+from spikepool.report.plots.about import Caption
 from spikepool.report.plots.style import GREY, INK, PlotStyle
 
 type ImageFormat = Literal["png", "svg", "pdf"]
@@ -20,7 +20,7 @@ _METADATA: Final[dict[ImageFormat, dict[str, None]]] = {
 }
 
 
-def new_figure(about: About, style: PlotStyle, width_mm: float, height_mm: float) -> Figure:
+def new_figure(about: Caption, style: PlotStyle, width_mm: float, height_mm: float) -> Figure:
     """Start a picture with the model and the numbers of neurons and trials in its corner."""
     pad = 0.03 * style.scale
     layout = ConstrainedLayoutEngine(w_pad=pad, h_pad=pad)
@@ -50,7 +50,7 @@ def say(axes: Any, sentence: str, style: PlotStyle, *, width_mm: float) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=INK)
 
 
-def empty(sentence: str, about: About, style: PlotStyle) -> Figure:
+def empty(sentence: str, about: Caption, style: PlotStyle) -> Figure:
     """Return a picture that says why there is none."""
     with style.context():
         width = style.width(85)

@@ -1,6 +1,6 @@
 """Pictures of pooled estimates on a linear axis: shrinkage, and a forest."""
 
-from typing import Any, Final, override
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from spikepool.data.estimates import Estimates
 from spikepool.posterior.normal_results import NormalPosterior
 from spikepool.report.plots import canvas
-from spikepool.report.plots.about import About
+from spikepool.report.plots.about import AboutEstimates
 from spikepool.report.plots.labels import label_column, printable
 from spikepool.report.plots.numbers import numbers, part, table, texts
 from spikepool.report.plots.style import BLACK, BLUE, PALE, VERMILION, PlotStyle, weight_colours
@@ -23,15 +23,6 @@ COLUMNS: Final = (
 )  # fmt: skip
 _MOST_NAMED: Final = 12
 _ROW_MM: Final = 3.4
-
-
-class AboutEstimates(About):
-    """What a picture of estimates says of itself: there are no trials."""
-
-    @property
-    @override
-    def numbers(self) -> str:
-        return f"{self.n_neurons:,} estimate" + ("" if self.n_neurons == 1 else "s")
 
 
 def prepare_estimates(
@@ -73,7 +64,7 @@ def prepare_estimates(
     return table({"neuron": neurons, "population": population}, COLUMNS)
 
 
-def draw_estimate_shrinkage(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
+def draw_estimate_shrinkage(data: pd.DataFrame, about: AboutEstimates, style: PlotStyle) -> Figure:
     """Draw lines from raw to pooled estimates, coloured by own weight, beside the population."""
     neurons, population = part(data, "neuron"), part(data, "population")
     with style.context():
@@ -137,7 +128,7 @@ def _population(axes: Any, population: pd.DataFrame, style: PlotStyle) -> None:
                   gid="population")  # fmt: skip
 
 
-def draw_estimate_forest(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
+def draw_estimate_forest(data: pd.DataFrame, about: AboutEstimates, style: PlotStyle) -> Figure:
     """Draw raw and pooled estimates with their intervals; above 60 neurons, by rank."""
     neurons = part(data, "neuron")
     few = len(neurons) <= MOST_ROWS

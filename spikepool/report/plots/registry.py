@@ -1,4 +1,4 @@
-"""Every picture by name: what `spikepool plot` draws again from the stored numbers."""
+"""Every picture by name, of either kind of table: what `spikepool plot` draws again."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,8 +6,9 @@ from typing import Final
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spikepool.report.plots.about import About
+from spikepool.report.plots.about import About, AboutEstimates
 from spikepool.report.plots.dispersion_shrinkage import draw_dispersion_shrinkage
+from spikepool.report.plots.estimates import draw_estimate_forest, draw_estimate_shrinkage
 from spikepool.report.plots.forest import draw_forest
 from spikepool.report.plots.overdispersion import draw_overdispersion
 from spikepool.report.plots.own_weight import draw_own_weight
@@ -17,9 +18,9 @@ from spikepool.report.plots.style import PlotStyle
 from spikepool.report.plots.tau_prior_posterior import draw_tau_prior_posterior
 from spikepool.report.plots.trace import draw_trace
 
-type Draw = Callable[[pd.DataFrame, About, PlotStyle], Figure]
+type Draw[A] = Callable[[pd.DataFrame, A, PlotStyle], Figure]
 
-PICTURES: Final[dict[str, Draw]] = {
+PICTURES: Final[dict[str, Draw[About]]] = {
     "shrinkage": draw_shrinkage,
     "overdispersion": draw_overdispersion,
     "forest": draw_forest,
@@ -29,3 +30,19 @@ PICTURES: Final[dict[str, Draw]] = {
     "predictive": draw_predictive,
     "trace": draw_trace,
 }
+
+PICTURES_OF_ESTIMATES: Final[dict[str, Draw[AboutEstimates]]] = {
+    "shrinkage": draw_estimate_shrinkage,
+    "forest": draw_estimate_forest,
+}
+
+
+def draw_picture(
+    name: str, data: pd.DataFrame, about: About | AboutEstimates, style: PlotStyle
+) -> Figure:
+    """Draw a picture by its name; one that its kind of table does not have is a KeyError."""
+    match about:
+        case About():
+            return PICTURES[name](data, about, style)
+        case AboutEstimates():
+            return PICTURES_OF_ESTIMATES[name](data, about, style)

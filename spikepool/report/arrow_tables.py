@@ -1,0 +1,88 @@
+"""Arrow tables with the columns, types and descriptions of a schema."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from spikepool import __version__
+from spikepool.data.spike_counts import NeuronColumn
+from spikepool.report.columns import Column, ColumnType, text
+
+type Values = Sequence[object] | NDArray[np.generic]
+type Row = Mapping[str, object]
+
+_ARROW_TYPES: dict[ColumnType, pa.DataType] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+}
+
+
+def arrow_table(name: str, described: Sequence[Column], columns: Mapping[str, Values]) -> pa.Table:
+    """Put columns in the order of a schema.
+
+    Parameters
+    ----------
+    name : str
+    described : sequence of Column
+    columns : mapping of str to sequence
+        One that is missing is a KeyError. NaN and None become null.
+
+    Returns
+    -------
+    pyarrow.Table
+        Its fields carry their description and unit as metadata.
+    """
+    schema = pa.schema(
+        [_field(column) for column in described],
+        metadata={"table": name, "spikepool_version": __version__},
+    )
+    arrays = [_array(columns[column.name], column) for column in described]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def table_of_rows(name: str, described: Sequence[Column], rows: Sequence[Row]) -> pa.Table:
+    """Put rows in the order of a schema; a cell that a row does not have is null."""
+    columns = {column.name: [row.get(column.name) for row in rows] for column in described}
+    return arrow_table(name, described, columns)
+
+
+def with_neuron_columns(
+    table: pa.Table, columns: Iterable[NeuronColumn], n_neurons: int
+) -> pa.Table:
+    """Append the input's own columns, repeated for every model.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        With all neurons of each model in turn.
+    columns : iterable of NeuronColumn
+        A name that is taken gets ``input_`` before it.
+    n_neurons : int
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    repeats = table.num_rows // n_neurons
+    for column in columns:
+        name = column.name
+        while name in table.column_names:
+            name = f"input_{name}"
+        field = _field(text(name, f"Input column {column.name!r}, as written."))
+        table = table.append_column(field, pa.array(column.values * repeats, pa.string()))
+    return table
+
+
+def _array(values: Values, column: Column) -> pa.Array:
+    if column.type == "text":
+        values = list(values)
+    return pa.array(values, _ARROW_TYPES[column.type], from_pandas=True)
+
+
+def _field(column: Column) -> pa.Field:
+    metadata = {"description": column.description, "unit": column.unit}
+    return pa.field(column.name, _ARROW_TYPES[column.type], metadata=metadata)

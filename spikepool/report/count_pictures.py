@@ -1,0 +1,143 @@
+"""Which pictures a run of counts gets, each from the model that can show it best."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.models.priors import Priors, prior_density
+from spikepool.posterior.results import PopulationParameter
+from spikepool.report.pictures import Picture
+from spikepool.report.plots.about import About
+from spikepool.report.run_results import FittedModel, RunResults
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PRIOR_POINTS = 401
+
+
+def pictures_of_counts(results: RunResults, interval: float) -> Iterator[Picture]:
+    """Prepare every picture of a run.
+
+    Parameters
+    ----------
+    results : RunResults
+    interval : float
+        Mass of the intervals drawn.
+
+    Yields
+    ------
+    Picture
+    """
+    for name, model, data in _numbers_of_pictures(results, interval):
+        yield Picture(name, _about(results, model, interval), data)
+
+
+def _about(results: RunResults, model: FittedModel, interval: float) -> About:
+    return About(
+        model=model.spec.label,
+        n_neurons=results.tally.n_neurons,
+        n_trials=int(results.tally.n_trials.sum()),
+        rate_unit=results.tally.rate_unit,
+        interval=interval,
+    )
+
+
+def _numbers_of_pictures(
+    results: RunResults, interval: float
+) -> Iterator[tuple[str, FittedModel, "pd.DataFrame"]]:
+    """Prepare each picture from the model that can show it best."""
+    from spikepool.report.plots.forest import prepare_forest
+    from spikepool.report.plots.overdispersion import prepare_overdispersion
+    from spikepool.report.plots.predictive import prepare_predictive
+
+    primary = results.primary_model
+    yield from _pictures_of_pooling(results, interval)
+    dispersed = _most_like(results, primary, lambda model: model.estimates.dispersion is not None)
+    yield (
+        "overdispersion",
+        dispersed or primary,
+        prepare_overdispersion(
+            results.tally.neurons,
+            results.overdispersion,
+            dispersed.estimates if dispersed else None,
+            _populations(results, dispersed or primary),
+        ),
+    )
+    unpooled = next(
+        (
+            m
+            for m in results.models
+            if (m.spec.family, m.spec.pooling) == (primary.spec.family, "none")
+        ),
+        None,
+    )
+    forest = prepare_forest(primary.estimates, unpooled.estimates if unpooled else None)
+    yield "forest", primary, forest
+    if results.predictive is not None:
+        yield "predictive", primary, prepare_predictive(results.predictive)
+
+
+def _pictures_of_pooling(
+    results: RunResults, interval: float
+) -> Iterator[tuple[str, FittedModel, "pd.DataFrame"]]:
+    """Prepare the pictures of a partially pooled model, where one is fitted."""
+    from spikepool.report.plots.dispersion_shrinkage import prepare_dispersion_shrinkage
+    from spikepool.report.plots.own_weight import prepare_own_weight
+    from spikepool.report.plots.shrinkage import prepare_shrinkage
+    from spikepool.report.plots.tau_prior_posterior import prepare_tau_prior_posterior
+    from spikepool.report.plots.trace import prepare_trace
+
+    pooled = _most_like(
+        results, results.primary_model, lambda model: model.spec.pooling == "partial"
+    )
+    if pooled is None:
+        return
+    estimates, population, draws = pooled.estimates, pooled.population, pooled.hyperparameters
+    yield "shrinkage", pooled, prepare_shrinkage(estimates, population)
+    yield "own_weight", pooled, prepare_own_weight(estimates, population)
+    if pooled.spec.dispersion_pooling == "partial":
+        moments = prepare_dispersion_shrinkage(estimates, results.overdispersion, population)
+        yield "dispersion_shrinkage", pooled, moments
+    spreads = {name: values for name, values in draws.items() if name in {"tau", "tau_delta"}}
+    grids = {
+        name: _prior_on_grid(results.priors, name, float(d.max())) for name, d in spreads.items()
+    }
+    yield "tau_prior_posterior", pooled, prepare_tau_prior_posterior(spreads, grids, interval)
+    yield "trace", pooled, prepare_trace(draws, population)
+
+
+def _most_like(
+    results: RunResults, wanted: FittedModel, suitable: Callable[[FittedModel], bool]
+) -> FittedModel | None:
+    """Return the suitable model nearest to one: itself, of its family, of its pooling, any."""
+
+    def distance(model: FittedModel) -> tuple[bool, bool, bool]:
+        return (
+            model.spec != wanted.spec,
+            model.spec.family != wanted.spec.family,
+            model.spec.pooling != wanted.spec.pooling,
+        )
+
+    return min(filter(suitable, results.models), key=distance, default=None)
+
+
+def _populations(
+    results: RunResults, model: FittedModel
+) -> dict[str, tuple[PopulationParameter, ...]]:
+    """Return the populations of the NB models pooled alike, for the variance curves."""
+    return {
+        other.spec.family: other.population
+        for other in results.models
+        if other.spec.family != "poisson"
+        and other.spec.dispersion_pooling == model.spec.dispersion_pooling
+        and other.spec.pooling == model.spec.pooling
+    }
+
+
+def _prior_on_grid(priors: Priors, name: str, largest: float) -> tuple[FloatArray, FloatArray]:
+    """Density of the prior of τ or τ_δ, as far as the posterior reaches."""
+    grid = np.linspace(0.0, 1.3 * largest, _PRIOR_POINTS)
+    return grid, prior_density(priors.of(name), grid)

@@ -1,0 +1,29 @@
+"""What was read of a table of counts, in numbers."""
+
+import numpy as np
+
+from spikepool.data.spike_counts import SpikeCounts
+from spikepool.data.tally import Tally
+from spikepool.report.schema import FEW_TRIALS
+from spikepool.report.summary_parts import Json, reading_as_json
+
+
+def summarise_data(counts: SpikeCounts, tally: Tally) -> Json:
+    """Say what was read: files, columns and sizes, ready for JSON."""
+    trials = tally.n_trials
+    return {
+        **reading_as_json(counts.sources, counts.recognised, counts.unmodelled),
+        "neurons": tally.n_neurons,
+        "trials": int(trials.sum()),
+        "spikes": sum(tally.spike_count.tolist()),
+        "groups": len(tally.groups) if counts.group else None,
+        "conditions": len(tally.conditions) if counts.condition else None,
+        "silent_neurons": int(np.sum(tally.spike_count == 0)),
+        "one_trial_neurons": int(np.sum(trials == 1)),
+        "few_trial_neurons": int(np.sum(trials <= FEW_TRIALS)),
+        "few_trials": FEW_TRIALS,
+        "exposure_known": counts.exposure_known,
+        "exposure_min": float(tally.exposure.min()),
+        "exposure_max": float(tally.exposure.max()),
+        "rate_unit": counts.rate_unit,
+    }

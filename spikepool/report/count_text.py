@@ -1,0 +1,165 @@
+"""A run of counts in words."""
+
+from collections.abc import Iterator
+
+from spikepool.data.wording import listed, plural
+from spikepool.report.text_parts import (
+    INDENT,
+    Summary,
+    columns_by_role,
+    cross_check_text,
+    own_weight_line,
+    primary_label,
+    span,
+)
+
+
+def reading_lines(data: Summary) -> Iterator[str]:
+    """Say what was read and how it was understood."""
+    columns = columns_by_role(data)
+    exposure = "no exposure: rates are per trial"
+    if data["exposure_known"]:
+        source = f" ({columns['exposure']})" if "exposure" in columns else ""
+        exposure = f"exposure {span(data['exposure_min'], data['exposure_max'])} s{source}"
+    size = f"{plural(data['trials'], 'trial')} · {plural(data['neurons'], 'neuron')}"
+    yield f"read    {size} · {exposure}"
+    named = [f"{role} = {column}" for role, column in columns.items() if role != "exposure"]
+    yield f"{INDENT}columns: {', '.join(named)}"
+    if data["not_modelled"]:
+        yield f"{INDENT}not modelled: {listed(data['not_modelled'])}"
+    yield from _data_gaps(data)
+
+
+def _data_gaps(data: Summary) -> Iterator[str]:
+    gaps = []
+    if data["silent_neurons"]:
+        gaps.append(f"{plural(data['silent_neurons'], 'silent neuron')}: upper bounds only")
+    if data["few_trial_neurons"]:
+        few = plural(data["few_trial_neurons"], "neuron")
+        gaps.append(f"{few} with ≤ {data['few_trials']} trials")
+    if gaps:
+        yield INDENT + " · ".join(gaps)
+
+
+def model_lines(models: list[Summary]) -> Iterator[str]:
+    """Yield a row per model: its population, and how well it predicts."""
+    scored = any(model["elpd"] for model in models)
+    header = f"{'':<34}{'typical rate':<22}{'spread':<20}{'dispersion':<31}"
+    yield (header + ("Δelpd" if scored else "")).rstrip()
+    for model in models:
+        label = primary_label(model)
+        shown = [_population_cells(population) for population in model["population"]]
+        for cells in shown or [("each neuron alone", "", "")]:
+            rate, spread, dispersion = cells
+            mark = "" if model["converged"] else "  ! not converged"
+            line = f"{label:<34}{rate:<22}{spread:<20}{dispersion:<31}{_elpd_cell(model)}{mark}"
+            yield line.rstrip()
+    told = "; Δelpd: predicted log density of left-out trials, against it" if scored else ""
+    yield f"* primary: the model of the table neurons{told}"
+
+
+def _elpd_cell(model: Summary) -> str:
+    """Difference from the primary model of what is predicted of left-out trials."""
+    if not model["elpd"]:
+        return ""
+    score = model["elpd"]["trial"]
+    if model["is_primary"] or score["difference"] is None:
+        return "0" if model["is_primary"] else ""
+    error = "" if score["difference_se"] is None else f" ± {_whole(score['difference_se'])}"
+    return f"{_whole(score['difference'])}{error}"
+
+
+def _whole(value: float) -> str:
+    form = ",.1f" if abs(value) < 10 else ",.0f"
+    return format(value, form).replace("-", "−")
+
+
+def _population_cells(population: Summary) -> tuple[str, str, str]:
+    rate = population.get("typical_rate")
+    spread = population.get("rate_spread_fold")
+    return (
+        _interval(rate) if rate else "each neuron alone",
+        f"×{_interval(spread)}" if spread else "–",
+        _dispersion_cell(population),
+    )
+
+
+def _dispersion_cell(population: Summary) -> str:
+    names = {
+        "typical_gain_sd": "gain sd",
+        "gain_sd": "gain sd",
+        "typical_excess_fano": "excess Fano",
+        "excess_fano": "excess Fano",
+    }
+    for key, name in names.items():
+        if key in population:
+            return f"{name} {_interval(population[key])}"
+    return "–"
+
+
+def _interval(value: Summary) -> str:
+    return f"{_short(value['median'])} [{_short(value['lower'])}, {_short(value['upper'])}]"
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return "?"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def finding_lines(summary: Summary) -> Iterator[str]:
+    """Say how much pooling moved, and what the tests of dispersion found."""
+    yield own_weight_line(summary)
+    unit = summary["data"]["rate_unit"]
+    for moved in summary["shrinkage"]["most_moved"]:
+        counts = f"{plural(moved['spike_count'], 'spike')} / {plural(moved['n_trials'], 'trial')}"
+        rates = f"{_short(moved['rate_raw'])} → {_short(moved['rate_median'])} {unit}"
+        name = listed([moved["neuron"]])
+        yield f"           {name:<16} {counts:<26} {rates}"
+    yield _fano_line(summary["fano"])
+
+
+def _fano_line(fano: Summary) -> str:
+    if not fano["neurons"]:
+        return "Fano       no neuron has two trials and a spike in one condition"
+    return (
+        f"Fano       median {_short(fano['median_raw'])}; over Poisson {fano['over']:,}, "
+        f"under {fano['under']:,}, as Poisson {fano['poisson']:,}, undecided "
+        f"{fano['undecided']:,} of {plural(fano['neurons'], 'neuron')} (FDR {fano['fdr']:.0%})"
+    )
+
+
+def computation_lines(summary: Summary) -> Iterator[str]:
+    """Say how the computation of every model went."""
+    for model in summary["models"]:
+        yield f"{model['label']}: {_computation(model)}"
+
+
+def _computation(model: Summary) -> str:
+    if model["sampler"] is not None:
+        return _sampling(model["sampler"])
+    certificate = model["certificate"]
+    parts = [f"collapsed in {model['seconds']:.1f} s"]
+    if certificate["quadrature_error"] is not None:
+        parts.append(f"quadrature error {certificate['quadrature_error']:.0e}")
+    if certificate["pareto_k"] is not None:
+        ess = _number(certificate["ess"], ",.0f")
+        parts.append(f"{ess} effective hyperparameter draws")
+        parts.append(f"Pareto k\u0302 {certificate['pareto_k']:.2f}")
+    if model["cross_check"] is not None:
+        parts.append(cross_check_text(model["cross_check"]))
+    return ", ".join(parts)
+
+
+def _sampling(sampler: Summary) -> str:
+    return (
+        f"nuts, compiled in {sampler['compile_seconds']:.1f} s, "
+        f"sampled in {sampler['sampling_seconds']:.1f} s, {sampler['divergences']} divergent, "
+        f"R\u0302 at most {_number(sampler['worst_r_hat'], '.4f')}, effective sample size at "
+        f"least {_number(sampler['least_ess_bulk'], '.0f')} (bulk) and "
+        f"{_number(sampler['least_ess_tail'], '.0f')} (tail)"
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "undefined" if value is None else format(value, form)
