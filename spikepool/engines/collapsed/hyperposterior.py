@@ -274,9 +274,9 @@ def _weighted(
     log_ratio = log_density - (log_proposal - np.log(len(proposals)))
     log_evidence = float(special.logsumexp(log_ratio) - np.log(len(points)))
     finite = np.isfinite(log_ratio)
-    if not finite.any():
-        nothing = np.full(len(points), 1 / len(points))
-        return WeightedSample(points, log_density, nothing, np.inf, log_evidence)
+    if not finite.any():  # all the weight at the likeliest guess
+        weights = (np.arange(len(points)) == np.argmax(log_proposal)).astype(np.float64)
+        return WeightedSample(points, log_density, weights, np.inf, log_evidence)
     try:
         smoothed, pareto_k = array_stats.psislw(np.where(finite, -log_ratio, 1e10))
     except ValueError:  # too few points have any weight: ArviZ has no tail to fit

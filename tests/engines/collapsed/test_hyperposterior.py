@@ -133,7 +133,7 @@ class TestSample:
         assert not np.array_equal(one.points[: len(other.points)], other.points)
 
     def test_nowhere_defined_is_no_sample(self):
-        """Not a number anywhere: an infinite k̂, not an exception."""
+        """Not a number anywhere: an infinite k̂, all the weight near the mode, no exception."""
         sample = sample_adaptively(
             lambda points: np.full(len(points), np.nan),
             narrow(2),
@@ -142,3 +142,5 @@ class TestSample:
         )
         assert np.isposinf(sample.pareto_k)
         assert np.isneginf(sample.log_evidence)
+        assert np.all(np.abs(sample.weights @ sample.points) < 0.3)
+        assert sample.ess == pytest.approx(1.0)
