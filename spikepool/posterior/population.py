@@ -1,6 +1,7 @@
 """Hyperparameters as reported: by their names in the model, and in words."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ def reported_hyperparameters(spec: ModelSpec, values: Mapping[str, Draws]) -> di
     ``typical_gain_sd`` = exp μ_δ (NB2) or ``typical_excess_fano`` = exp 2μ_δ (NB1). NB1's shared
     dispersion is reported as ``excess_fano``, the square of its root.
     """
-    return dict(_named(spec, values))
+    with np.errstate(over="ignore"):  # e^τ of a point of the far tail may be infinite
+        return dict(_named(spec, values))
 
 
 def _named(spec: ModelSpec, values: Mapping[str, Draws]) -> Iterator[tuple[str, Draws]]:
@@ -77,9 +79,16 @@ def summarise_population(posterior: Posterior, interval: float) -> tuple[Populat
 def _of_sample(
     name: str, values: Draws, sample: HyperparameterSample, interval: float
 ) -> PopulationParameter:
-    """Summarise a weighted sample; its points are independent, so that R̂ has no meaning."""
+    """Summarise a weighted sample; its points are independent, so that R̂ has no meaning.
+
+    A mean above the upper end is left out: only the far tail decides it, and it need not exist.
+    """
     masses = SummaryOptions(interval, 1.0).masses
-    summary = weighted_summary(values, sample.weights, masses)
+    with np.errstate(over="ignore", invalid="ignore"):
+        summary = weighted_summary(values, sample.weights, masses)
+    if not summary.mean[0] <= summary.upper[0]:
+        nothing = np.array([np.nan])
+        summary = replace(summary, mean=nothing, sd=nothing)
     return _parameter(name, summary, sample.ess, sample.ess, float("nan"))
 
 

@@ -54,6 +54,8 @@ class UncertifiedError(Exception):
 
 MOST_SUMS = 1_500_000
 """Neurons × hyperparameter draws to average over; fewer draws serve where it would be more."""
+MOST_TABLED = 40_000_000
+"""Nodes × hyperparameter draws of the populations' tables, likewise."""
 FEWEST_DRAWS = 512
 LEFT_OUT_DRAWS = 2048
 """Most hyperparameters for the densities of what is left out, which smooth them one by one."""
@@ -98,7 +100,8 @@ def integrate_posterior(
     problem = Problem(family, family.statistics(tally), *levels_of(spec, priors), hyperpriors)
     found, certificate = find_certified(spec, priors, problem, start, options, rng, progress)
     _refuse_uncertified(certificate, options)
-    averaged_over = max(FEWEST_DRAWS, MOST_SUMS // tally.n_neurons)
+    nodes = len(found.marginal.rows.nodes) + len(found.marginal.columns.nodes)
+    averaged_over = max(FEWEST_DRAWS, min(MOST_SUMS // tally.n_neurons, MOST_TABLED // nodes))
     kept = _kept(found.sample, averaged_over)
     phi = take(found.phi, kept.points)
     copies = _copies(kept.weights, summary.joint_draws)

@@ -88,6 +88,37 @@ def integrate_nodes(log_values, length, start, step, nodes, log_weights):
 
 
 @njit(**OPTIONS)
+def _integrate_rows(log_values, start, step, nodes, log_weights, out):
+    """As `integrate_nodes` for every row of `log_values`, each node's polynomial found once."""
+    length = log_values.shape[1]
+    base = np.full(nodes.size, -1)
+    polynomials = np.empty((nodes.size, POINTS))
+    for q in range(nodes.size):
+        place = nodes[q] / step - start
+        if 0.0 <= place <= length - 1:
+            base[q] = polynomial(place, length, polynomials[q])
+    terms = np.empty(nodes.size)
+    for k in range(log_values.shape[0]):
+        line = log_values[k]
+        top = -np.inf
+        for q in range(nodes.size):
+            terms[q] = -np.inf
+            if base[q] < 0:
+                continue
+            term = log_weights[q]
+            for m in range(POINTS):
+                term += polynomials[q, m] * line[base[q] + m]
+            if np.isfinite(term):  # not so where the likelihood underflows
+                terms[q] = term
+                top = max(top, term)
+        total = 0.0
+        for q in range(nodes.size):
+            if terms[q] > top - _LOG_RANGE:
+                total += np.exp(terms[q] - top)
+        out[k] = top + np.log(total) if total > 0.0 else np.nan
+
+
+@njit(**OPTIONS)
 def _row_sums(table, first, likelihood, sums):
     """Σ_j table[first + j] L[j, k] for every k; the number of rows is a multiple of 4."""
     n_rows, n_columns = likelihood.shape
@@ -99,6 +130,28 @@ def _row_sums(table, first, likelihood, sums):
         l0, l1, l2, l3 = likelihood[j], likelihood[j + 1], likelihood[j + 2], likelihood[j + 3]
         for k in range(n_columns):
             sums[k] += (w0 * l0[k] + w1 * l1[k]) + (w2 * l2[k] + w3 * l3[k])
+
+
+@njit(**OPTIONS)
+def _four_row_sums(tables, first, likelihood, sums):
+    """As `_row_sums` for four draws at once, to the last digit: fewer loads per product."""
+    n_rows, n_columns = likelihood.shape
+    a, b, c, e = tables[0], tables[1], tables[2], tables[3]
+    sums_a, sums_b, sums_c, sums_e = sums[0], sums[1], sums[2], sums[3]
+    sums[:, :n_columns] = 0.0
+    for j in range(0, n_rows, 4):
+        at = first + j
+        a0, a1, a2, a3 = a[at], a[at + 1], a[at + 2], a[at + 3]
+        b0, b1, b2, b3 = b[at], b[at + 1], b[at + 2], b[at + 3]
+        c0, c1, c2, c3 = c[at], c[at + 1], c[at + 2], c[at + 3]
+        e0, e1, e2, e3 = e[at], e[at + 1], e[at + 2], e[at + 3]
+        l0, l1, l2, l3 = likelihood[j], likelihood[j + 1], likelihood[j + 2], likelihood[j + 3]
+        for k in range(n_columns):
+            x0, x1, x2, x3 = l0[k], l1[k], l2[k], l3[k]
+            sums_a[k] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3)
+            sums_b[k] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
+            sums_c[k] += (c0 * x0 + c1 * x1) + (c2 * x2 + c3 * x3)
+            sums_e[k] += (e0 * x0 + e1 * x1) + (e2 * x2 + e3 * x3)
 
 
 @njit(**OPTIONS)
@@ -146,7 +199,7 @@ def evidence(
 ):  # fmt: skip
     """Ln ∬ L p(θ|φ) p(δ|φ) for every neuron and φ; `out` has shape (neurons, D)."""
     n_draws = row_table.shape[0]
-    sums = np.empty(columns.max())
+    sums = np.empty((4, columns.max()))
     logs = np.empty(max(columns.max(), rows.max()))
     scratch = np.empty((rows * columns).max())
     for i in range(rows.size):
@@ -160,13 +213,16 @@ def evidence(
         for d in range(n_draws):
             theta_narrow = row_narrow[d, row_class[i]]
             delta_narrow = column_narrow[d, column_class[i]]
+            if d % 4 == 0 and d + 4 <= n_draws:
+                _four_row_sums(row_table[d : d + 4], r0, likelihood, sums)
+            elif d >= n_draws - n_draws % 4:
+                _row_sums(row_table[d], r0, likelihood, sums[d % 4])
             if not theta_narrow:
-                _row_sums(row_table[d], r0, likelihood, sums)
                 if not delta_narrow:
-                    out[i, d] = np.log(_dot(column_table[d], c0, sums, n_columns))
+                    out[i, d] = np.log(_dot(column_table[d], c0, sums[d % 4], n_columns))
                     continue
                 for k in range(n_columns):
-                    logs[k] = np.log(sums[k])
+                    logs[k] = np.log(sums[d % 4, k])
             elif not delta_narrow:
                 _column_sums(column_table[d], c0, likelihood, transposed, logs)
                 for j in range(n_rows):
@@ -179,11 +235,9 @@ def evidence(
                 if logarithms.size == 0:
                     logarithms = np.empty((n_columns, n_rows))
                     _log_of(likelihood.T, logarithms)
-                for k in range(n_columns):
-                    logs[k] = integrate_nodes(
-                        logarithms[k], n_rows, row_start[i], row_step[i],
-                        row_nodes[d], row_weights[d],
-                    )  # fmt: skip
+                _integrate_rows(
+                    logarithms, row_start[i], row_step[i], row_nodes[d], row_weights[d], logs
+                )
             out[i, d] = integrate_nodes(
                 logs, n_columns, column_start[i], column_step[i],
                 column_nodes[d], column_weights[d],
@@ -458,8 +512,8 @@ def mixture(
     over φ of E(θ|φ), and the same with squared weights, for the Monte Carlo error; the two of δ.
     """
     n_draws = row_table.shape[0]
-    along = np.empty(columns.max())
-    across = np.empty(rows.max())
+    along_of = np.empty((4, columns.max()))
+    across_of = np.empty((4, rows.max()))
     mean_theta = np.empty(n_draws)
     mean_delta = np.empty(n_draws)
     scales = np.empty(n_draws)
@@ -477,7 +531,16 @@ def mixture(
         drawn = 0
         for d in range(n_draws):
             row_of, column_of = row_table[d], column_table[d]
-            _row_sums(row_of, r0, likelihood, along)
+            along, across = along_of[d % 4], across_of[d % 4]
+            in_four = d < n_draws - n_draws % 4
+            if not in_four:
+                _row_sums(row_of, r0, likelihood, along)
+            elif d % 4 == 0:
+                _four_row_sums(row_table[d : d + 4], r0, likelihood, along_of)
+            if not in_four or n_columns == 1:
+                _column_sums(column_of, c0, likelihood, transposed, across)
+            elif d % 4 == 0:
+                _four_row_sums(column_table[d : d + 4], c0, transposed, across_of)
             total = 0.0
             for k in range(n_columns):
                 along[k] *= column_of[c0 + k]
@@ -485,7 +548,6 @@ def mixture(
             scales[d] = weights[d] / total
             first = 0.0
             second = 0.0
-            _column_sums(column_of, c0, likelihood, transposed, across)
             for j in range(n_rows):
                 across[j] *= row_of[r0 + j]
                 first += across[j] * j
