@@ -17,10 +17,8 @@ from spikepool.data.wording import plural
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior, PosteriorDraws, SamplerStatistics
 from spikepool.posterior.mixing import ParameterDiagnostics, measure_mixing
-from spikepool.posterior.quadrature import Certificate
+from spikepool.posterior.quadrature import MOST_R_HAT, Certificate
 
-MOST_R_HAT = 1.01
-"""Limit of R̂ (Vehtari et al. 2021)."""
 LEAST_ESS_PER_CHAIN = 100
 """Limit of the effective sample size, bulk and tail, for each chain run (the same source)."""
 LEAST_BFMI = 0.3

@@ -11,12 +11,11 @@ from spikepool.diagnostics.convergence import (
     HYPERPARAMETERS,
     LEAST_BFMI,
     LEAST_ESS_PER_CHAIN,
-    MOST_R_HAT,
     SAMPLER,
 )
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.normal_results import NormalPosterior
-from spikepool.posterior.quadrature import LEAST_ESS, MOST_PARETO_K
+from spikepool.posterior.quadrature import LEAST_ESS, MOST_PARETO_K, MOST_R_HAT
 
 
 @dataclass(frozen=True)

@@ -142,10 +142,13 @@ def _computation(model: Summary) -> str:
     parts = [f"collapsed in {model['seconds']:.1f} s"]
     if certificate["quadrature_error"] is not None:
         parts.append(f"quadrature error {certificate['quadrature_error']:.0e}")
-    if certificate["pareto_k"] is not None:
+    if certificate["pareto_k"] is not None or certificate["r_hat"] is not None:
         ess = _number(certificate["ess"], ",.0f")
         parts.append(f"{ess} effective hyperparameter draws")
+    if certificate["pareto_k"] is not None:
         parts.append(f"Pareto k\u0302 {certificate['pareto_k']:.2f}")
+    if certificate["r_hat"] is not None:
+        parts.append(f"R\u0302 {certificate['r_hat']:.3f}")
     if model["cross_check"] is not None:
         parts.append(cross_check_text(model["cross_check"]))
     return ", ".join(parts)

@@ -104,6 +104,7 @@ def _certificate(convergence: Convergence) -> JsonValue:
         "pareto_k": finite(certificate.pareto_k),
         "ess": finite(certificate.ess),
         "outside": finite(certificate.outside),
+        "r_hat": finite(certificate.chains.r_hat) if certificate.chains else None,
     }
 
 

@@ -11,12 +11,11 @@ from spikepool.diagnostics.convergence import (
     HYPERPARAMETERS,
     LEAST_BFMI,
     LEAST_ESS_PER_CHAIN,
-    MOST_R_HAT,
     SAMPLER,
 )
 from spikepool.models.spec import ModelSpec, Pooling
 from spikepool.posterior.mixing import ParameterDiagnostics
-from spikepool.posterior.quadrature import MOST_QUADRATURE_ERROR, Certificate
+from spikepool.posterior.quadrature import MOST_QUADRATURE_ERROR, MOST_R_HAT, Certificate
 from spikepool.posterior.results import Summary
 from spikepool.report.arrow_tables import (
     Row,
@@ -265,9 +264,12 @@ def _diagnostic_rows(model: FittedModel) -> Iterator[Row]:
 
 
 def _certificate_rows(certificate: Certificate, neurons: Sequence[str]) -> Iterator[Row]:
-    if not np.isnan(certificate.pareto_k):
+    chains = certificate.chains
+    if chains is not None or not np.isnan(certificate.pareto_k):
         yield {
             "parameter": HYPERPARAMETERS,
+            "r_hat": chains.r_hat if chains else None,
+            "divergences": chains.divergences if chains else None,
             "ess_bulk": certificate.ess,
             "pareto_k": certificate.pareto_k,
             "outside": certificate.outside,

@@ -112,6 +112,7 @@ class TestCollapsed:
         assert [model["sampler"] for model in models] == [None] * 4
         assert models[3]["certificate"] == {
             "quadrature_error": 4e-7, "pareto_k": 0.25, "ess": 1234.5, "outside": 0.0,
+            "r_hat": None,
         }  # fmt: skip
 
     def test_certificate_has_only_what_was_done(self, models):

@@ -7,6 +7,7 @@ import pytest
 
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import ParameterDiagnostics
+from spikepool.posterior.quadrature import ChainCheck
 from spikepool.report.schema import FLAGS, table_schemas
 from spikepool.report.tables import make_tables
 
@@ -246,6 +247,17 @@ class TestCollapsed:
         """k-hat at most 0.7, 400 effective draws, and next to nothing beyond the lattices."""
         diagnostics = make_tables(make_collapsed_run(**changes))["diagnostics"]
         assert column(diagnostics, "passed")[0] is passed
+
+    @pytest.mark.parametrize(("r_hat", "divergences"), [(1.004, 0), (1.011, 0), (1.0, 1)])
+    def test_chains_of_hyperparameters_have_their_row(self, make_collapsed_run, r_hat, divergences):
+        """Where they were sampled by NUTS: R-hat and divergences in place of a Pareto shape."""
+        chains = ChainCheck(r_hat, divergences)
+        run = make_collapsed_run(pareto_k=np.nan, ess=900.0, chains=chains)
+        row = make_tables(run)["diagnostics"].slice(0, 1).to_pylist()[0]
+        assert row["parameter"] == "hyperparameters"
+        assert (row["r_hat"], row["divergences"], row["ess_bulk"]) == (r_hat, divergences, 900.0)
+        assert row["pareto_k"] is None
+        assert row["passed"] is (r_hat <= 1.01 and divergences == 0)
 
     @pytest.mark.parametrize("kind", ["refinement_error", "direct_error"])
     def test_a_neuron_passes_when_both_errors_are_small(self, make_collapsed_run, kind):

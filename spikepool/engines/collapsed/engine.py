@@ -56,7 +56,7 @@ MOST_SUMS = 1_500_000
 """Neurons × hyperparameter draws to average over; fewer draws serve where it would be more."""
 MOST_TABLED = 40_000_000
 """Nodes × hyperparameter draws of the populations' tables, likewise."""
-FEWEST_DRAWS = 512
+FEWEST_DRAWS = 256
 LEFT_OUT_DRAWS = 2048
 """Most hyperparameters for the densities of what is left out, which smooth them one by one."""
 

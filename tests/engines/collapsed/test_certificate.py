@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from spikepool.diagnostics import convergence
 from spikepool.engines.collapsed.certificate import integral_problems, sample_problems
-from spikepool.posterior.quadrature import MOST_R_HAT, Certificate, ChainCheck
+from spikepool.posterior.quadrature import Certificate, ChainCheck
 
 GOOD = ChainCheck(1.002, 0)
 
@@ -53,8 +52,3 @@ def test_problems_of_the_integrals(field):
     """The largest error of those that were checked."""
     (problem,) = integral_problems(certificate(**{field: np.array([np.nan, 2e-5, 1e-6])}))
     assert "2.0e-05 (wanted at most 1e-05)" in problem
-
-
-def test_chains_have_one_limit():
-    """Those of the hyperparameters and those of all parameters."""
-    assert MOST_R_HAT == convergence.MOST_R_HAT
