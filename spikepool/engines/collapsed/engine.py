@@ -57,8 +57,9 @@ MOST_SUMS = 1_500_000
 MOST_TABLED = 40_000_000
 """Nodes × hyperparameter draws of the populations' tables, likewise."""
 FEWEST_DRAWS = 256
-LEFT_OUT_DRAWS = 2048
-"""Most hyperparameters for the densities of what is left out, which smooth them one by one."""
+LEFT_OUT_DRAWS, MOST_LEFT_OUT = 2048, 500_000
+"""Hyperparameters for the densities of what is left out, which smooth them one by one: at most so
+many, but more of them in small tables, where each matters more: as many neurons × draws."""
 
 
 def integrate_posterior(
@@ -123,7 +124,8 @@ def integrate_posterior(
     )
     mixture = mix(found.marginal, phi, kept.weights, wanted, collector.add)
     progress.advance(4, STEPS, "densities of what is left out")
-    fewer = _kept(found.sample, min(averaged_over, LEFT_OUT_DRAWS))
+    most = max(LEFT_OUT_DRAWS, MOST_LEFT_OUT // tally.n_neurons)
+    fewer = _kept(found.sample, min(averaged_over, most))
     fewer_phi = take(found.phi, fewer.points)
     left_out = leave_out(
         family,

@@ -337,9 +337,9 @@ def fill(
         at_rows = rows.nodes(neurons, n_rows)[:, np.newaxis, :]
         at_columns = columns.nodes(neurons, n_columns)[np.newaxis]
         theta, delta = (at_columns, at_rows) if region.rate.is_point else (at_rows, at_columns)
-        reached = np.minimum(theta, _FARTHEST_THETA)  # beyond it exp overflows
-        block = family.log_likelihood(reached, delta, s.of_neurons(neurons))
         population = _central(region, theta, delta)
+        reached = np.clip(theta, -_FARTHEST_THETA, _FARTHEST_THETA)  # beyond, exp is 0 or infinite
+        block = _in_pieces(family, reached, delta, s.of_neurons(neurons))
         flat = block.reshape(n_rows * n_columns, len(neurons))
         best = np.argmax((block + population).reshape(flat.shape), axis=0)
         peak[neurons] = flat[best, np.arange(len(neurons))]
@@ -349,6 +349,19 @@ def fill(
             relative = np.exp(np.minimum(relative, _MOST_LOG))
         values[where] = relative.T
     return Lattice(rows, columns, values, offset, peak)
+
+
+def _in_pieces(
+    family: CountFamily, theta: FloatArray, delta: FloatArray, s: CountStatistics
+) -> FloatArray:
+    """Evaluate log-likelihoods a few rows at a time where all would take too much memory."""
+    terms = int(np.sum(s.cells_per_neuron(np.arange(s.n_neurons))))
+    rows = max(1, _VALUES_AT_ONCE // (max(theta.shape[1], delta.shape[1]) * terms))
+    pieces = range(0, max(len(theta), len(delta)), rows)
+    theta_pieces = [theta[i : i + rows] if len(theta) > 1 else theta for i in pieces]
+    delta_pieces = [delta[i : i + rows] if len(delta) > 1 else delta for i in pieces]
+    blocks = map(lambda x, z: family.log_likelihood(x, z, s), theta_pieces, delta_pieces)
+    return np.concatenate(list(blocks))
 
 
 def _central(region: Region, theta: FloatArray, delta: FloatArray) -> FloatArray:

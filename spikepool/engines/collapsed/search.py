@@ -38,6 +38,9 @@ _CUT = 1e-4
 _MOST_OUTSIDE = 1e-3
 _BATCH = 512
 _MOST_TRIES = 6
+_LOWER_MARGIN = 10.0
+"""Margin below, over that above, of all coordinates but the first: the tails towards no spread and
+no dispersion are long, and cost no lattice more."""
 
 
 @dataclass(frozen=True)
@@ -297,7 +300,8 @@ def _box_of(sample: WeightedSample, laplace: Laplace) -> Box:
         ]
     )
     margin = 0.05 * (ends[:, 1] - ends[:, 0])
-    return Box(laplace.mode, ends[:, 0] - margin, ends[:, 1] + margin)
+    lower_margin = margin * np.where(np.arange(len(ends)) > 0, _LOWER_MARGIN, 1.0)
+    return Box(laplace.mode, ends[:, 0] - lower_margin, ends[:, 1] + margin)
 
 
 def _region(problem: Problem, box: Box, laplace: Laplace, quality: Quality) -> Region:
