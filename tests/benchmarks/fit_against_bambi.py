@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 BAMBI = """
 import sys
@@ -20,7 +21,7 @@ import pandas as pd
 table = pd.read_csv(sys.argv[1])
 formula = bambi.Formula("count ~ 1 + (1 | neuron)", "alpha ~ 1 + (1 | neuron)")
 model = bambi.Model(formula, table, family="negativebinomial")
-posterior = model.fit(cores=2, random_seed=1, progressbar=False).posterior
+posterior = model.fit(chains=4, cores=2, random_seed=1, progressbar=False).posterior
 for name in ("Intercept", "1|neuron_sigma", "alpha_Intercept", "alpha_1|neuron_sigma"):
     print(f"  {name:22}{float(posterior[name].mean()):8.4f} ({float(posterior[name].std()):.4f})")
 """
@@ -40,7 +41,8 @@ def main():
     parser.add_argument("--bambi", required=True, help="a Python that has Bambi")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        fit = [sys.executable, "-m", "spikepool", "fit", options.table, "-o", f"{folder}/out"]
+        spikepool = Path(sys.executable).with_name("spikepool")
+        fit = [spikepool, "fit", options.table, "-o", f"{folder}/out"]
         fit += ["--family", "nb2", "--pooling", "partial", "--plots", "none", "--quiet"]
         fit += ["--if-exists", "replace"]
         own = [seconds(fit) for _ in range(3)]
