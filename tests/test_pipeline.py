@@ -436,7 +436,7 @@ class TestProgress:
         assert all(0 <= done <= total == 1200 for done, total in sampled.progress.steps)
 
     def test_steps_of_the_collapsed_engine_follow_one_another(self, fit):
-        """For both models, from the lattices to the certificate."""
+        """For both models, from the lattices to what is left out."""
         assert {total for _, total in fit.progress.steps} == {6}
         done = [done for done, _ in fit.progress.steps]
         assert (done[0], done[-1]) == (1, 5)

@@ -51,6 +51,7 @@ def find_certified(
     """
     cores, notes = granted_cores(options.cores), list[str]()
     found = find_hyperposterior(problem, start, cores, rng, progress)
+    progress.advance(3, STEPS, "certificate")
     certificate = certify(problem, found, cores)
     if failed := integral_problems(certificate):
         notes.append(f"integrated on finer lattices: {'; '.join(failed)}")

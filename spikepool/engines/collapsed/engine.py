@@ -106,7 +106,7 @@ def integrate_posterior(
     kept = _kept(found.sample, averaged_over)
     phi = take(found.phi, kept.points)
     copies = _copies(kept.weights, summary.joint_draws)
-    progress.advance(3, STEPS, "posteriors of the neurons")
+    progress.advance(4, STEPS, "posteriors of the neurons")
     shared = found.region.shared
     collector = TrialCollector(
         family,
@@ -123,7 +123,7 @@ def integrate_posterior(
         neurons=tally.neurons,
     )
     mixture = mix(found.marginal, phi, kept.weights, wanted, collector.add)
-    progress.advance(4, STEPS, "densities of what is left out")
+    progress.advance(5, STEPS, "densities of what is left out")
     most = max(LEFT_OUT_DRAWS, MOST_LEFT_OUT // tally.n_neurons)
     fewer = _kept(found.sample, min(averaged_over, most))
     fewer_phi = take(found.phi, fewer.points)
