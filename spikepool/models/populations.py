@@ -31,12 +31,15 @@ class RatePopulation(ABC):
         The population in one line, for `spikepool model`.
     steps_per_sd : float
         The trapezoid rule with so many steps per sd integrates the density to about 1e-9.
+    rate_has_moments : bool
+        Whether the rate e^θ has a mean and a variance.
     """
 
     hyperparameters: ClassVar[tuple[str, ...]]
     has_centring: ClassVar[bool]
     formula: ClassVar[str]
     steps_per_sd: ClassVar[float]
+    rate_has_moments: ClassVar[bool] = True
 
     @abstractmethod
     def place(self, hyperparameters: Mapping[str, Any], centring: Any) -> Any:
@@ -150,6 +153,7 @@ class StudentTPopulation(RatePopulation):
     has_centring = True
     formula = f"θ_i ~ student-t({STUDENT_T_NU:g}, μ, τ)"
     steps_per_sd = 2.4  # poles at ± i √ν τ
+    rate_has_moments = False
 
     @override
     def place(self, hyperparameters: Mapping[str, Any], centring: Any) -> Any:

@@ -521,7 +521,7 @@ class _Scan:
             self.inside |= values > top.max(axis=0) - self.region.quality.negligible
             if which == 0:
                 self.values = values - top.max(axis=0)
-                if not self.region.rate.is_point:
+                if not self.region.rate.is_point and self.region.rate.rate_has_moments:
                     self._mark_rates(likelihood + self._population(corner, widen=False))
 
     def _mark_rates(self, values: FloatArray) -> None:

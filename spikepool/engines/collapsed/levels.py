@@ -43,6 +43,11 @@ class Level(ABC):
         """Steps per sd with which the trapezoid rule integrates the density to about 1e-9."""
         return 1.4
 
+    @property
+    def rate_has_moments(self) -> bool:
+        """Whether e to the parameter has a mean and a variance."""
+        return True
+
     @abstractmethod
     def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
         """Log density of the parameter at `x`; shapes of `x` and of φ broadcast."""
@@ -109,6 +114,11 @@ class PooledLevel(Level):
     @override
     def steps_per_sd(self) -> float:
         return self.population.steps_per_sd
+
+    @property
+    @override
+    def rate_has_moments(self) -> bool:
+        return self.population.rate_has_moments
 
     def _of(self, phi: Hyperparameters) -> dict[str, FloatArray]:
         return {own: phi[name] for own, name in self.names}
