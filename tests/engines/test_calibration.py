@@ -18,6 +18,7 @@ from spikepool.data.spike_counts import Labels, SpikeCounts
 from spikepool.data.tally import Tally, tally_counts
 from spikepool.engines.collapsed import engine
 from spikepool.engines.collapsed.certificate import certify_sample
+from spikepool.engines.collapsed.lattice import Quality
 from spikepool.engines.collapsed.search import find_hyperposterior
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import build_model
@@ -46,6 +47,8 @@ OF_POPULATIONS = [
     for population in ("student-t", "gamma")
     if spec.pooling == "partial"
 ]
+SOUND = Quality(step_factor=1.2, negligible=14.0, most_error=1e-4, most_edge=1e-4)
+"""Integrals within 1e-4: finer ones, whose accuracy has tests of its own, would take hours."""
 HALF = SummaryOptions(interval=0.5, fano_threshold=1.1, joint_draws=999)
 
 
@@ -249,7 +252,7 @@ def compute(monkeypatch):
 
 def find_judged(spec, priors, problem, start, options, rng, progress):
     """Judge the sample of φ alone, and mend nothing."""
-    found = find_hyperposterior(problem, start, options.cores, rng, progress)
+    found = find_hyperposterior(problem, start, options.cores, rng, progress, SOUND)
     certificate = certify_sample(found.sample, problem.statistics.n_neurons)
     return found, dataclasses.replace(certificate, outside=found.outside)
 

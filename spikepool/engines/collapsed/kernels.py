@@ -88,6 +88,19 @@ def integrate_nodes(log_values, length, start, step, nodes, log_weights):
 
 
 @njit(**OPTIONS)
+def _reached(nodes, step, start, length):
+    """First and one past the last of `length` values that interpolating at `nodes` reads."""
+    first, beyond = length, 0
+    for q in range(nodes.size):
+        place = nodes[q] / step - start
+        if 0.0 <= place <= length - 1:
+            base = min(max(int(np.floor(place)) - POINTS // 2 + 1, 0), length - POINTS)
+            first = min(first, base)
+            beyond = max(beyond, base + POINTS)
+    return min(first, beyond), beyond
+
+
+@njit(**OPTIONS)
 def _integrate_rows(log_values, start, step, nodes, log_weights, out):
     """As `integrate_nodes` for every row of `log_values`, each node's polynomial found once."""
     length = log_values.shape[1]
@@ -224,8 +237,12 @@ def evidence(
                 for k in range(n_columns):
                     logs[k] = np.log(sums[d % 4, k])
             elif not delta_narrow:
-                _column_sums(column_table[d], c0, likelihood, transposed, logs)
-                for j in range(n_rows):
+                first, beyond = _reached(row_nodes[d], row_step[i], row_start[i], n_rows)
+                _column_sums(
+                    column_table[d], c0, likelihood[first:beyond], transposed[:, first:beyond],
+                    logs[first:beyond],
+                )  # fmt: skip
+                for j in range(first, beyond):
                     logs[j] = np.log(logs[j])
                 out[i, d] = integrate_nodes(
                     logs, n_rows, row_start[i], row_step[i], row_nodes[d], row_weights[d]
@@ -235,9 +252,13 @@ def evidence(
                 if logarithms.size == 0:
                     logarithms = np.empty((n_columns, n_rows))
                     _log_of(likelihood.T, logarithms)
-                _integrate_rows(
-                    logarithms, row_start[i], row_step[i], row_nodes[d], row_weights[d], logs
+                first, beyond = _reached(
+                    column_nodes[d], column_step[i], column_start[i], n_columns
                 )
+                _integrate_rows(
+                    logarithms[first:beyond], row_start[i], row_step[i], row_nodes[d],
+                    row_weights[d], logs[first:beyond],
+                )  # fmt: skip
             out[i, d] = integrate_nodes(
                 logs, n_columns, column_start[i], column_step[i],
                 column_nodes[d], column_weights[d],

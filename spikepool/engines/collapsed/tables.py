@@ -53,8 +53,9 @@ def make_table(
     nodes, log_weights = level.nodes(phi) if narrow.any() else (nothing, nothing)
     columns = {name: values[:, np.newaxis] for name, values in phi.items()}
     weights = np.empty((draws, len(ladder.nodes)))
-    for which, step in enumerate(ladder.step):
-        of = ladder.node_class == which
+    ends = np.searchsorted(ladder.node_class, np.arange(len(ladder.classes) + 1)).tolist()
+    for which, of in enumerate(map(slice, ends[:-1], ends[1:])):
         wide = level.widened(columns, least[which])
-        weights[:, of] = step * np.exp(level.log_density(ladder.nodes[of], wide))
+        np.exp(level.log_density(ladder.nodes[of], wide), out=weights[:, of])
+        weights[:, of] *= ladder.step[which]
     return Table(weights, narrow, nodes, log_weights)
