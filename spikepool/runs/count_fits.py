@@ -2,6 +2,8 @@
 
 import time
 
+import arviz_base  # noqa: F401  early: its lazy loader looks through every module loaded before
+
 from spikepool.config import EngineOptions, RunConfig
 from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally

@@ -36,8 +36,8 @@ MOST_REFITS = 8
 """Hyperposteriors without a trial or a neuron, where importance weights do not serve."""
 REFIT_SUMS = 5e9
 """Nodes × draws of those, in all: many neurons get none, and the k̂ stands in the results."""
-LEAST_VARIATION = 1e-3
-"""Variance over φ of a log density below which the hyperparameters cannot matter."""
+LEAST_VARIATION = 5e-3
+"""Variance over φ of a log density below which its ratios have no tail to smooth."""
 _VALUES_AT_ONCE = 2_000_000
 _SPARSE = 24
 _NOTHING = -1e10
@@ -219,10 +219,12 @@ def smooth_ratios(log_densities: FloatArray, weights: FloatArray) -> _Smoothed:
     log_weights = np.where(beyond, _NOTHING, np.log(weights))
     result = -special.logsumexp(log_weights - log_densities, axis=1)
     pareto_k = np.full(len(result), np.nan)
-    for i in np.flatnonzero(variation > LEAST_VARIATION):
-        smoothed, pareto_k[i] = array_stats.psislw(log_densities[i] - log_weights[i])
-        smoothed = smoothed - special.logsumexp(smoothed)
-        result[i] = special.logsumexp(smoothed + log_densities[i])
+    matters = np.flatnonzero(variation > LEAST_VARIATION)
+    if len(matters):
+        of_rest = log_densities[matters]
+        smoothed, pareto_k[matters] = array_stats.psislw(of_rest - log_weights[matters])
+        total = special.logsumexp(smoothed, axis=1)
+        result[matters] = special.logsumexp(smoothed + of_rest, axis=1) - total
     return _Smoothed(result, pareto_k)
 
 

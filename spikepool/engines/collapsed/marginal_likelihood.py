@@ -16,8 +16,8 @@ from spikepool.engines.collapsed.tables import Table, make_table
 from spikepool.models.families import CountFamily
 from spikepool.models.statistics import CountStatistics
 
-NEURONS_AT_ONCE = 64
-"""Neurons of one task; results do not depend on it."""
+NEURONS_AT_ONCE = 256
+"""Most neurons of one task; results do not depend on it."""
 DRAWS_AT_ONCE = 128
 
 
@@ -178,7 +178,8 @@ def tabulate(
 ) -> MarginalLikelihood:
     """Build the lattices of all neurons."""
     every = np.arange(statistics.n_neurons)
-    runs = np.split(every, range(NEURONS_AT_ONCE, len(every), NEURONS_AT_ONCE))
+    at_once = min(NEURONS_AT_ONCE, -(-len(every) // (2 * cores)))
+    runs = np.split(every, range(at_once, len(every), at_once))
     parts = in_parallel(
         lambda run: build_lattice(family, statistics.of_neurons(run), region), runs, cores
     )
