@@ -13,6 +13,7 @@ same number.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from scipy import special
@@ -332,17 +333,18 @@ def leave_out_shared(
     phi : dict of str to ndarray, shape (D,)
     weights : ndarray, shape (D,)
     """
-    draws = len(weights)
-    every = np.arange(len(merged.count))
-    single = by_neuron(family, family.statistics(_single_trials(merged, every)), phi, draws)
-    trials = smooth_ratios(single, weights)
+    cells = np.arange(len(merged.count))
+    statistics = family.statistics(_single_trials(merged, cells))
+    single = by_neuron(family, statistics, phi, len(weights))
     place = {
         cell: i
         for i, cell in enumerate(zip(merged.exposure.tolist(), merged.count.tolist(), strict=True))
     }
-    cells = zip(tally.exposure.tolist(), tally.count.tolist(), strict=True)
-    trial = trials.log_density[[place[cell] for cell in cells]]
-    neurons = smooth_ratios(by_neuron(family, family.statistics(tally), phi, draws), weights)
+    read = zip(tally.exposure.tolist(), tally.count.tolist(), strict=True)
+    of_cell = np.array([place[cell] for cell in read])
+    trials = smooth_ratios(single, weights)
+    trial = trials.log_density[of_cell]
+    neurons = smooth_ratios(_per_neuron(single, of_cell, tally), weights)
     return LeaveOut(
         trial=trial,
         trial_by_neuron=tally.per_neuron(trial * tally.weight),
@@ -350,6 +352,15 @@ def leave_out_shared(
         trial_pareto_k=_largest(trials.pareto_k),
         neuron_pareto_k=_largest(neurons.pareto_k),
     )
+
+
+def _per_neuron(single: FloatArray, of_cell: IntArray, tally: Tally) -> FloatArray:
+    """Add up the log densities of each neuron's trials; shape (N, D)."""
+    first = np.searchsorted(tally.neuron, np.arange(tally.n_neurons + 1))
+    out = np.empty((tally.n_neurons, single.shape[1]))
+    for i, (a, b) in enumerate(pairwise(first.tolist())):
+        out[i] = (single[of_cell[a:b]] * tally.weight[a:b, np.newaxis]).sum(axis=0)
+    return out
 
 
 def _examined(
