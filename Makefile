@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-out
+JOBS ?= 2
 
 .PHONY: demo test test-statistical lint types check clean
 
@@ -16,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/spikepool fit sample_data/v1_population.csv --where "direction == 90" -o $(OUT) --if-exists replace
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 test-statistical: $(VENV)/.installed
 	$(BIN)/python -m pytest -m statistical

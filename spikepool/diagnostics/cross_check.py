@@ -149,7 +149,7 @@ def largest_of(found: list[Difference], engine: str, neurons: tuple[str, ...]) -
     difference = np.stack([each.difference for each in found])
     error = np.stack([each.standard_error for each in found])
     which, neuron = np.unravel_index(int(np.argmax(difference)), difference.shape)
-    beyond = difference > MOST_DIFFERENCE + STANDARD_ERRORS * error
+    beyond = ~(difference <= MOST_DIFFERENCE + STANDARD_ERRORS * error)  # nor may it be undefined
     return CrossCheck(
         engine=engine,
         parameter=found[which].parameter,

@@ -10,7 +10,9 @@ from spikepool.data.spike_counts import FloatArray
 from spikepool.data.tally import Tally
 from spikepool.models.families import FAMILIES
 from spikepool.models.populations import POPULATIONS
+from spikepool.models.prior_density import density_of
 from spikepool.models.priors import Priors
+from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior, PosteriorDraws
 from spikepool.posterior.quadrature import NeuronMarginals
 from spikepool.posterior.results import (
@@ -21,8 +23,6 @@ from spikepool.posterior.results import (
 )
 from spikepool.posterior.shrinkage import conditional_variance, fitted_on, rate_variance
 
-SD_OF_LOG_HALF_NORMAL = np.pi / np.sqrt(8)
-"""Sd of ln|Z|, Z standard normal: the prior sd of δ where it has no population."""
 _VALUES_AT_ONCE = 4_000_000
 
 
@@ -94,7 +94,9 @@ def summarise_neurons(
         own_weight=weight.kappa,
         realised_weight=weight.realised,
         mse_ratio=weight.mse_ratio,
-        dispersion=marginals.dispersion if marginals else _dispersion(draws, tally, options),
+        dispersion=(
+            marginals.dispersion if marginals else _dispersion(draws, tally, priors, options)
+        ),
     )
 
 
@@ -194,7 +196,7 @@ def _moving_parts(draws: PosteriorDraws) -> tuple[FloatArray, ...]:
 
 
 def _dispersion(
-    draws: PosteriorDraws, tally: Tally, options: SummaryOptions
+    draws: PosteriorDraws, tally: Tally, priors: Priors, options: SummaryOptions
 ) -> DispersionEstimates | None:
     theta, delta = draws.flat_theta, draws.flat_delta
     if delta is None:
@@ -207,19 +209,27 @@ def _dispersion(
         fano=summarise(fano, options.interval),
         prob_fano_above=np.mean(fano > options.fano_threshold, axis=0),
         log_dispersion=summarise(delta, options.interval),
-        source=_sources(draws, delta),
+        source=_sources(draws, delta, priors),
     )
 
 
-def _sources(draws: PosteriorDraws, delta: FloatArray) -> tuple[DispersionSource, ...]:
+def _sources(
+    draws: PosteriorDraws, delta: FloatArray, priors: Priors
+) -> tuple[DispersionSource, ...]:
     """Tell what decides δ: 1 − Var(δ|y, φ)/τ_δ² above ½ is the data, below 0.1 the prior."""
     if draws.spec.dispersion_pooling == "partial":
         centre, scale = draws.flat("mu_delta"), draws.flat("tau_delta")
         standardised = (delta - centre[:, np.newaxis]) / scale[:, np.newaxis]
         share = conditional_variance(standardised, _moving_parts(draws)).mean(axis=0)
     else:
-        share = delta.var(axis=0) / SD_OF_LOG_HALF_NORMAL**2
+        share = delta.var(axis=0) / prior_sd_of_log_dispersion(draws.spec, priors) ** 2
     return dispersion_sources(share)
+
+
+def prior_sd_of_log_dispersion(spec: ModelSpec, priors: Priors) -> float:
+    """Prior sd of δ where it has no population; π/√8 under the default, half-normal."""
+    prior = priors.of(FAMILIES[spec.family].dispersion_name)
+    return density_of(prior, of_logarithm=True).sd
 
 
 def dispersion_sources(share: FloatArray) -> tuple[DispersionSource, ...]:

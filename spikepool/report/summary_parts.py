@@ -86,7 +86,13 @@ def reading_as_json(
 
 def cross_check_as_json(check: CrossCheck | None) -> JsonValue:
     """Say how far two engines are apart; None where they were not compared."""
-    return None if check is None else {**asdict(check), "agrees": check.agrees}
+    if check is None:
+        return None
+    numbers = {
+        "difference": finite(check.difference),
+        "standard_error": finite(check.standard_error),
+    }
+    return {**asdict(check), **numbers, "agrees": check.agrees}
 
 
 def own_weights_as_json(own_weight: FloatArray) -> Json:

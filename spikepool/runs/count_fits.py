@@ -2,8 +2,6 @@
 
 import time
 
-import arviz_base  # noqa: F401  early: its lazy loader looks through every module loaded before
-
 from spikepool.config import EngineOptions, RunConfig
 from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally
@@ -159,7 +157,7 @@ def _second_run(
     """Return the options of a second run that could mend what failed; None where nothing could."""
     if not options.retry or convergence.passed:
         return None
-    changes: dict[str, int | float] = {}
+    changes: dict[str, int | float | str] = {}
     if convergence.sampler is None:
         return None
     if convergence.sampler.divergences:
@@ -167,7 +165,9 @@ def _second_run(
     draws = MORE_DRAWS * options.draws
     if convergence.mixes_slowly and draws * options.chains * n_neurons <= MOST_VALUES:
         changes["draws"] = draws
-    return options.model_copy(update=changes) if changes else None
+    if not changes:
+        return None
+    return options.model_copy(update={**changes, "engine": "nuts"})
 
 
 def _note_second_run(first: Convergence, again: EngineOptions) -> Notice:

@@ -43,6 +43,9 @@ class CountPlan(RunPlan[SpikeCounts, ModelPlan, "RunResults"]):
 
     @override
     def fit(self, progress: Progress) -> "RunResults":
+        # before much else is loaded: its lazy loader looks through every module there is
+        import arviz_base  # noqa: F401
+
         from spikepool.runs.count_fits import fit_models
 
         return fit_models(self, self.tally, progress)

@@ -12,9 +12,9 @@ from spikepool.data.tally import tally_counts
 from spikepool.engines.collapsed.engine import integrate_posterior
 from spikepool.models.families import FAMILIES
 from spikepool.models.populations import POPULATIONS
-from spikepool.models.priors import default_priors
+from spikepool.models.priors import Gamma, Normal, default_priors
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.summaries import SummaryOptions
+from spikepool.posterior.summaries import SummaryOptions, summarise_neurons
 from spikepool.progress import Silent
 
 NB2 = ModelSpec("nb2", "partial", "partial")
@@ -460,3 +460,57 @@ def test_priors_of_the_user_reach_the_engine():
     found = integrate(POISSON, tally, priors=moved).quadrature.hyperparameters
     mean = np.sum(found.weights * found.values["mu"])
     assert mean == pytest.approx(priors.mu.mean + 1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("family", ["poisson", "nb2"])
+def test_realised_weight_where_neurons_hardly_differ(family):
+    """τ near 0 makes the share that is the neuron's own small, not undefined: it is near κ."""
+    counts = np.random.default_rng(12).poisson(4.0, (20, 10))
+    tally = tally_of({f"n{i}": row.tolist() for i, row in enumerate(counts)})
+    spec = ModelSpec(family, "partial", None if family == "poisson" else "complete")
+    posterior = integrate(spec, tally)
+    estimates = summarise_neurons(posterior, tally, default_priors(tally), SummaryOptions(0.9, 1.1))
+    kappa = estimates.own_weight.mean
+    assert 0.02 < kappa.mean() < 0.5
+    np.testing.assert_allclose(estimates.realised_weight, kappa, atol=0.03)
+
+
+@pytest.mark.parametrize("sd", [1.2, 0.3, 0.01])
+def test_a_tight_fixed_prior_of_rates(sd):
+    """Silent and busy neurons against quadrature on a grid of 4,001 points."""
+    table = {"silent": [0, 0, 0], "weak": [0, 1, 0], "busy": [20, 31, 24]}
+    tally = tally_of(table)
+    priors = replace(default_priors(tally), fixed=Normal(0.5, sd))
+    spec = ModelSpec("poisson", "none", None)
+    found = integrate(spec, tally, priors=priors).quadrature.marginals.log_rate
+    theta = np.linspace(0.5 - 12 * sd, 0.5 + 12 * sd, 4001)
+    for i, counts in enumerate(table.values()):
+        log_density = stats.norm(0.5, sd).logpdf(theta)
+        log_density += sum(counts) * theta - 0.5 * len(counts) * np.exp(theta)
+        mass = np.exp(log_density - log_density.max())
+        mass /= mass.sum()
+        mean = np.sum(mass * theta)
+        assert found.mean[i] == pytest.approx(mean, abs=1e-6 * sd)
+        assert found.sd[i] == pytest.approx(np.sqrt(np.sum(mass * (theta - mean) ** 2)), rel=1e-5)
+
+
+def test_a_tight_prior_of_the_dispersion_without_data_is_what_remains():
+    """One trial a neuron says nothing of its gain: δ keeps the prior's sd, and says so."""
+    tally = tally_of({f"n{i}": [count] for i, count in enumerate((0, 1, 3))})
+    priors = replace(default_priors(tally), gain_sd=Gamma(20.0, 40.0))
+    found = integrate(ModelSpec("nb2", "none", "none"), tally, priors=priors).quadrature.marginals
+    np.testing.assert_allclose(
+        found.dispersion.log_dispersion.sd, np.sqrt(special.polygamma(1, 20)), rtol=0.05
+    )
+    assert set(found.dispersion.source) == {"prior"}
+
+
+def test_source_of_a_shared_dispersion_under_rates_of_their_own():
+    """Eight silent trials cannot tell one gain; two hundred busy ones can."""
+    spec = ModelSpec("nb2", "partial", "complete")
+    rng = np.random.default_rng(3)
+    silent = {f"n{i}": [0] * 8 for i in range(5)}
+    busy = {f"n{i}": rng.negative_binomial(4, 0.2, 40).tolist() for i in range(5)}
+    for table, source in ((silent, "prior"), (busy, "data")):
+        dispersion = integrate(spec, tally_of(table)).quadrature.marginals.dispersion
+        assert set(dispersion.source) == {source}

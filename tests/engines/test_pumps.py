@@ -108,6 +108,7 @@ def test_collapsed_engine_integrates_the_pumps(pumps):
     np.testing.assert_allclose(found.marginals.rate.sd, sds[2:], rtol=5e-3)
 
 
+@pytest.mark.statistical
 def test_collapsed_engine_is_unbiased(pumps):
     """Over 20 seeds the mean of each of 24 quantities is within 5 of its standard errors.
 

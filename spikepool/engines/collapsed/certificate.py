@@ -57,7 +57,8 @@ def certify(
     finer = replace(found.region, quality=_CHECKED_BY[found.region.quality])
     again = tabulate(problem.family, statistics, finer, cores).by_neuron(phi, draws)
     refinement, direct = np.full(n, np.nan), np.full(n, np.nan)
-    refinement[chosen] = np.abs(again - by_lattice).max(axis=1)
+    gaps = np.nan_to_num(np.abs(again - by_lattice), nan=np.inf)
+    refinement[chosen] = gaps.max(axis=1)
     direct[chosen] = _direct_errors(problem, chosen, phi, by_lattice)
     return _judged(refinement, direct, found.sample, found.outside, chains)
 

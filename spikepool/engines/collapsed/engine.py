@@ -96,7 +96,7 @@ def integrate_posterior(
     hyperpriors = compile_hyperpriors(spec, priors)
     start = first_guess(hyperpriors, tally)
     if spec.pooling == "complete" and spec.dispersion_pooling in ("complete", None):
-        return _all_shared(spec, tally, hyperpriors, start, options, summary, rng)
+        return _all_shared(spec, tally, priors, hyperpriors, start, options, summary, rng)
     family = FAMILIES[spec.family]
     problem = Problem(family, family.statistics(tally), *levels_of(spec, priors), hyperpriors)
     found, certificate = find_certified(spec, priors, problem, start, options, rng, progress)
@@ -145,7 +145,7 @@ def integrate_posterior(
     draw_of = np.repeat(np.arange(len(copies)), copies)[rows]
     quadrature = Quadrature(
         hyperparameters,
-        neuron_marginals(spec, tally, mixture, hyperparameters, summary, draw_of),
+        neuron_marginals(spec, tally, mixture, hyperparameters, priors, summary, draw_of),
         certificate,
         left_out,
     )
@@ -158,6 +158,7 @@ def integrate_posterior(
 def _all_shared(
     spec: ModelSpec,
     tally: Tally,
+    priors: Priors,
     hyperpriors: HyperpriorFunctions,
     start: FloatArray,
     options: EngineOptions,
@@ -183,7 +184,7 @@ def _all_shared(
     draws = _joint_draws(spec, tally, drawn, theta, delta)
     quadrature = Quadrature(
         hyperparameters,
-        shared_marginals(spec, tally, draws, hyperparameters, summary),
+        shared_marginals(spec, tally, draws, hyperparameters, priors, summary),
         certificate,
         leave_out_shared(family, tally, merged, phi, sample.weights),
     )

@@ -9,14 +9,15 @@ from spikepool.data.tally import Tally
 from spikepool.engines.collapsed.marginals import Mixture
 from spikepool.models.families import FAMILIES
 from spikepool.models.families.interface import Direction
+from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws
 from spikepool.posterior.quadrature import HyperparameterSample, NeuronMarginals
 from spikepool.posterior.results import DispersionEstimates, Summary
 from spikepool.posterior.summaries import (
-    SD_OF_LOG_HALF_NORMAL,
     SummaryOptions,
     dispersion_sources,
+    prior_sd_of_log_dispersion,
 )
 from spikepool.posterior.weighted import weighted_quantiles, weighted_summary
 
@@ -26,6 +27,7 @@ def neuron_marginals(
     tally: Tally,
     mixture: Mixture,
     hyperparameters: HyperparameterSample,
+    priors: Priors,
     options: SummaryOptions,
     draw_of: IntArray,
 ) -> NeuronMarginals:
@@ -37,6 +39,7 @@ def neuron_marginals(
     tally : Tally
     mixture : Mixture
     hyperparameters : HyperparameterSample
+    priors : Priors
     options : SummaryOptions
     draw_of : ndarray of int64, shape (S,)
         Index of the φ of every joint draw.
@@ -50,7 +53,7 @@ def neuron_marginals(
     return NeuronMarginals(
         rate=rate,
         log_rate=log_rate,
-        dispersion=_dispersion(spec, tally, mixture, hyperparameters, options),
+        dispersion=_dispersion(spec, tally, mixture, hyperparameters, priors, options),
         realised_weight=np.clip(1 - mixture.shared_theta, 0.0, 1.0),
         rate_variance=mixture.variances.T[draw_of].astype(np.float32),
         log_rate_mcse=mixture.error_theta,
@@ -63,6 +66,7 @@ def shared_marginals(
     tally: Tally,
     draws: PosteriorDraws,
     hyperparameters: HyperparameterSample,
+    priors: Priors,
     options: SummaryOptions,
 ) -> NeuronMarginals:
     """Give every neuron the parameters that all share."""
@@ -71,7 +75,7 @@ def shared_marginals(
     return NeuronMarginals(
         rate=_repeated(_shared(hyperparameters, "mu", options, np.exp), n),
         log_rate=_repeated(_shared(hyperparameters, "mu", options), n),
-        dispersion=_shared_dispersion(spec, tally, hyperparameters, options),
+        dispersion=_shared_dispersion(spec, tally, hyperparameters, priors, options),
         realised_weight=nothing,
         rate_variance=np.zeros((draws.theta.shape[1], 1), dtype=np.float32),
         log_rate_mcse=nothing,
@@ -80,7 +84,11 @@ def shared_marginals(
 
 
 def _shared_dispersion(
-    spec: ModelSpec, tally: Tally, sample: HyperparameterSample, options: SummaryOptions
+    spec: ModelSpec,
+    tally: Tally,
+    sample: HyperparameterSample,
+    priors: Priors,
+    options: SummaryOptions,
 ) -> DispersionEstimates | None:
     family = FAMILIES[spec.family]
     excess, gain = family.log_excess_fano, family.log_gain_sd
@@ -102,7 +110,7 @@ def _shared_dispersion(
     with np.errstate(divide="ignore"):
         wanted = np.log(options.fano_threshold - 1) - excess.log_exposure * log_exposure
     above = [float(np.sum(sample.weights[of_excess > each])) for each in wanted[:, 0]]
-    share = log_dispersion.sd**2 / SD_OF_LOG_HALF_NORMAL**2
+    share = (log_dispersion.sd / prior_sd_of_log_dispersion(spec, priors)) ** 2
     return DispersionEstimates(
         gain_sd=_quantiles_only(np.exp(quantiles[gain])),
         fano=_quantiles_only(1 + np.exp(quantiles[excess])),
@@ -156,6 +164,7 @@ def _dispersion(
     tally: Tally,
     mixture: Mixture,
     hyperparameters: HyperparameterSample,
+    priors: Priors,
     options: SummaryOptions,
 ) -> DispersionEstimates | None:
     family = FAMILIES[spec.family]
@@ -165,8 +174,10 @@ def _dispersion(
     if spec.dispersion_pooling == "complete":
         shared = _shared(hyperparameters, family.dispersion_name, options, np.log)
         log_dispersion = _repeated(shared, tally.n_neurons)
+        share = (log_dispersion.sd / prior_sd_of_log_dispersion(spec, priors)) ** 2
     else:
         log_dispersion = _summary(mixture.delta, mixture.delta_quantiles)
+        share = mixture.shared_delta
     fano = 1 + np.exp(_direction_quantiles(excess, spec, tally, mixture, log_dispersion, options))
     gain_sd = np.exp(_direction_quantiles(gain, spec, tally, mixture, log_dispersion, options))
     return DispersionEstimates(
@@ -174,7 +185,7 @@ def _dispersion(
         fano=_quantiles_only(fano),
         prob_fano_above=_above(excess, spec, tally, mixture, options),
         log_dispersion=log_dispersion,
-        source=dispersion_sources(mixture.shared_delta),
+        source=dispersion_sources(share),
     )
 
 

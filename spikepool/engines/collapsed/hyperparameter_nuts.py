@@ -7,9 +7,9 @@ import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
-from spikepool.engines.collapsed.model import interpreted
 from spikepool.engines.collapsed.pymc_model import collapsed_model
 from spikepool.engines.collapsed.search import STEPS, Found, Problem
+from spikepool.models.prior_density import interpreted
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import measure_mixing
@@ -63,10 +63,12 @@ def sample_by_nuts(
         measure_mixing(name, ("",), chains.points[:, :, [place]])
         for place, name in enumerate(names)
     ]
-    ess = min(float(min(each.ess_bulk[0], each.ess_tail[0])) for each in mixing)
-    r_hat = max(float(each.r_hat[0]) for each in mixing)
+    ess = float(np.min([[each.ess_bulk[0], each.ess_tail[0]] for each in mixing]))
+    r_hat = float(np.max([each.r_hat[0] for each in mixing]))  # undefined if any is
     points = chains.points.reshape(-1, len(names))
-    kept = np.linspace(0, len(points) - 1, int(np.clip(ess, 1, len(points)))).astype(np.int64)
+    kept = np.linspace(0, len(points) - 1, int(np.clip(np.nan_to_num(ess), 1, len(points)))).astype(
+        np.int64
+    )
     sample = WeightedSample(
         points[kept],
         chains.log_density.reshape(-1)[kept],

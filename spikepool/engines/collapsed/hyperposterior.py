@@ -32,6 +32,8 @@ NU = 6.0
 """Degrees of freedom of the proposals."""
 MOST_PARETO_K = 0.5
 LEAST_ESS = 1000.0
+NO_WEIGHT = -1e10
+"""Logarithm of the weight of a point that has none."""
 _ITERATIONS = 12
 _EM_STEPS = 8
 _MOST_DROP = 1e6
@@ -268,8 +270,6 @@ def _weighted(
     points: FloatArray, log_density: FloatArray, proposals: list[tuple[Component, ...]]
 ) -> WeightedSample:
     """Weigh points by the deterministic mixture of all proposals, equally many from each."""
-    from arviz_stats.base import array_stats
-
     log_proposal = special.logsumexp([_log_mixture(points, each) for each in proposals], axis=0)
     log_ratio = log_density - (log_proposal - np.log(len(proposals)))
     log_evidence = float(special.logsumexp(log_ratio) - np.log(len(points)))
@@ -277,14 +277,37 @@ def _weighted(
     if not finite.any():  # all the weight at the likeliest guess
         weights = (np.arange(len(points)) == np.argmax(log_proposal)).astype(np.float64)
         return WeightedSample(points, log_density, weights, np.inf, log_evidence)
-    try:
-        smoothed, pareto_k = array_stats.psislw(np.where(finite, -log_ratio, 1e10))
-    except ValueError:  # too few points have any weight: ArviZ has no tail to fit
-        smoothed, pareto_k = log_ratio - special.logsumexp(log_ratio), np.inf
-    weights = np.where(finite, np.exp(smoothed), 0.0)
+    smoothed, pareto_k = pareto_smoothed(np.where(finite, log_ratio, NO_WEIGHT))
+    weights = np.where(finite, np.exp(smoothed - special.logsumexp(smoothed)), 0.0)
     return WeightedSample(
         points, log_density, weights / weights.sum(), float(pareto_k), log_evidence
     )
+
+
+def pareto_smoothed(log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Smooth the largest importance weights (Vehtari et al. 2024).
+
+    Parameters
+    ----------
+    log_weights : ndarray, shape (D,) or (n, D)
+
+    Returns
+    -------
+    log_weights : ndarray, of the same shape
+        Not normalised.
+    pareto_k : ndarray, shape () or (n,)
+        Infinite where too few points have any weight, so that there is no tail to fit.
+    """
+    from arviz_stats.base import array_stats
+
+    try:
+        smoothed, pareto_k = array_stats.psislw(-log_weights)
+    except (ValueError, IndexError):
+        if log_weights.ndim == 1:
+            return log_weights, np.array(np.inf)
+        rows = [pareto_smoothed(row) for row in log_weights]
+        return np.stack([row for row, _ in rows]), np.stack([k for _, k in rows])
+    return smoothed, np.asarray(pareto_k)
 
 
 def _fitted(

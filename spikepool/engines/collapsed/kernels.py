@@ -521,7 +521,7 @@ def _add_products(row_table, r0, column_table, c0, scales, mass):
 def mixture(
     values, offset, rows, columns, row_start, column_start, row_step, column_step,
     row_place, column_place, row_table, column_table, weights, row_width, column_width,
-    copies, shifts, a, b, thresholds, column_thresholds, masses,
+    row_resolved, column_resolved, copies, shifts, a, b, thresholds, column_thresholds, masses,
     moments, row_quantiles, column_quantiles, sum_quantiles, above, column_above,
     variances, row_draws, column_draws, masses_out,
 ):  # fmt: skip
@@ -529,7 +529,8 @@ def mixture(
 
     Per neuron and draw of φ the conditional density is table × likelihood, normalised. `weights`
     sum to 1; `copies` says how many joint draws (θ, δ) each φ gives. `moments`, shape (neurons,
-    12): mean and variance of θ, of e^θ and of δ; E Var(θ|φ)/width², E Var(δ|φ)/width²; variance
+    12): mean and variance of θ, of e^θ and of δ; E Var(θ|φ)/width², E Var(δ|φ)/width², with
+    widths no narrower than the tables have them, `resolved` steps of the neuron; variance
     over φ of E(θ|φ), and the same with squared weights, for the Monte Carlo error; the two of δ.
     """
     n_draws = row_table.shape[0]
@@ -577,7 +578,8 @@ def mixture(
             variance = max(second / total - first * first, 0.0) * row_step[i] ** 2
             mean_theta[d] = row_first + first * row_step[i]
             variances[i, d] = variance
-            shared += weights[d] * variance / row_width[d] ** 2
+            width = max(row_width[d], row_resolved * row_step[i])
+            shared += weights[d] * variance / width**2
             if n_columns > 1:
                 first = 0.0
                 second = 0.0
@@ -587,7 +589,8 @@ def mixture(
                 first /= total
                 spread = max(second / total - first * first, 0.0) * column_step[i] ** 2
                 mean_delta[d] = column_first + first * column_step[i]
-                shared_delta += weights[d] * spread / column_width[d] ** 2
+                width = max(column_width[d], column_resolved * column_step[i])
+                shared_delta += weights[d] * spread / width**2
             else:
                 spread = 0.0
                 mean_delta[d] = column_first

@@ -92,7 +92,7 @@ def examine_shared(
 @njit(**OPTIONS)
 def mixture_shared(
     values, offset, rows, columns, row_start, row_step, row_place, column_start, column_step,
-    row_table, shared, weights, width, copies, shifts, threshold, masses,
+    row_table, shared, weights, width, resolved, copies, shifts, threshold, masses,
     moments, quantiles, above, variances, draws, masses_out,
 ):  # fmt: skip
     """Average every neuron's conditional densities; as `kernels.mixture`, in one dimension.
@@ -127,7 +127,7 @@ def mixture_shared(
             variance = max(square / total - mean * mean, 0.0) * step * step
             means[d] = first + mean * step
             variances[i, d] = variance
-            ratio += weights[d] * variance / width[d] ** 2
+            ratio += weights[d] * variance / max(width[d], resolved * step) ** 2
             for _ in range(copies[d]):
                 uniform = (shifts[i, 1] + drawn * SPREAD[1]) % 1.0
                 draws[drawn, i] = first + draw_from(line, n_rows, uniform) * step

@@ -20,7 +20,11 @@ from scipy import special
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
-from spikepool.engines.collapsed.hyperposterior import WeightedSample
+from spikepool.engines.collapsed.hyperposterior import (
+    NO_WEIGHT,
+    WeightedSample,
+    pareto_smoothed,
+)
 from spikepool.engines.collapsed.lattice import Lattice, Region
 from spikepool.engines.collapsed.levels import Hyperparameters
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
@@ -41,7 +45,6 @@ LEAST_VARIATION = 5e-3
 """Variance over φ of a log density below which its ratios have no tail to smooth."""
 _VALUES_AT_ONCE = 2_000_000
 _SPARSE = 24
-_NOTHING = -1e10
 _MOST_EDGE = 1e-3
 
 
@@ -209,21 +212,19 @@ def smooth_ratios(log_densities: FloatArray, weights: FloatArray) -> _Smoothed:
     weights : ndarray, shape (D,)
         Of the draws; sum to 1.
     """
-    from arviz_stats.base import array_stats
-
     used = weights > 0
     log_densities, weights = log_densities[:, used], weights[used]
     beyond = ~np.isfinite(log_densities)
     log_densities = np.where(beyond, 0.0, log_densities)
     mean = (log_densities * weights).sum(axis=1, keepdims=True)
     variation = ((log_densities - mean) ** 2 * weights).sum(axis=1)
-    log_weights = np.where(beyond, _NOTHING, np.log(weights))
+    log_weights = np.where(beyond, NO_WEIGHT, np.log(weights))
     result = -special.logsumexp(log_weights - log_densities, axis=1)
     pareto_k = np.full(len(result), np.nan)
     matters = np.flatnonzero(variation > LEAST_VARIATION)
     if len(matters):
         of_rest = log_densities[matters]
-        smoothed, pareto_k[matters] = array_stats.psislw(of_rest - log_weights[matters])
+        smoothed, pareto_k[matters] = pareto_smoothed(log_weights[matters] - of_rest)
         total = special.logsumexp(smoothed, axis=1)
         result[matters] = special.logsumexp(smoothed + of_rest, axis=1) - total
     return _Smoothed(result, pareto_k)

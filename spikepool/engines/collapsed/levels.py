@@ -1,7 +1,7 @@
 """Level 2 of a model as the quadrature sees it: where a neuron's θ or δ comes from, given φ."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -13,6 +13,7 @@ from spikepool.models.populations import (
     RatePopulation,
     StudentTPopulation,
 )
+from spikepool.models.prior_density import PriorDensity
 
 type Hyperparameters = Mapping[str, FloatArray]
 """Values of every hyperparameter by name; arrays of one shape."""
@@ -229,17 +230,10 @@ class FixedLevel(Level):
 
     Attributes
     ----------
-    density : callable
-        Log density at an array of values, by PyMC.
-    lower, upper : float
-        Ends beyond which it is negligible.
-    sd : float
+    prior : PriorDensity
     """
 
-    density: Callable[[FloatArray], FloatArray]
-    lower: float
-    upper: float
-    sd: float
+    prior: PriorDensity
 
     @property
     @override
@@ -248,7 +242,7 @@ class FixedLevel(Level):
 
     @override
     def log_density(self, x: FloatArray, phi: Hyperparameters) -> FloatArray:
-        return self.density(x)
+        return self.prior.log_density(x)
 
     @override
     def score(self, x: FloatArray, phi: Hyperparameters) -> dict[str, FloatArray]:
@@ -256,7 +250,7 @@ class FixedLevel(Level):
 
     @override
     def width(self, phi: Hyperparameters) -> FloatArray:
-        return np.full(_shape(phi), self.sd)
+        return np.full(_shape(phi), self.prior.sd)
 
     @override
     def widened(self, phi: Hyperparameters, least: FloatArray | float) -> Hyperparameters:
@@ -265,34 +259,18 @@ class FixedLevel(Level):
     @override
     def support(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
         shape = _shape(phi)
-        return np.full(shape, self.lower), np.full(shape, self.upper)
+        return np.full(shape, self.prior.lower), np.full(shape, self.prior.upper)
 
     @override
     def nodes(self, phi: Hyperparameters) -> tuple[FloatArray, FloatArray]:
-        raise TypeError("a fixed prior is never too narrow for the lattice")
+        x = np.linspace(self.prior.lower, self.prior.upper, _SKEWED)
+        weights = self.prior.log_density(x) + np.log(x[1] - x[0])
+        shape = (*_shape(phi), _SKEWED)
+        return np.broadcast_to(x, shape).copy(), np.broadcast_to(weights, shape).copy()
 
     @override
     def node_derivatives(self, phi: Hyperparameters) -> dict[str, tuple[FloatArray, FloatArray]]:
-        raise TypeError("a fixed prior is never too narrow for the lattice")
-
-
-def fixed_level(density: Callable[[FloatArray], FloatArray], centre: float) -> FixedLevel:
-    """Find where a fixed density is not negligible, and its sd.
-
-    Parameters
-    ----------
-    density : callable
-    centre : float
-        A value that the density allows.
-    """
-    grid = centre + np.linspace(-80.0, 80.0, 8001)
-    values = density(grid)
-    inside = np.flatnonzero(values > values.max() - NEGLIGIBLE)
-    mass = np.exp(values - values.max())
-    mass /= mass.sum()
-    mean = float(np.sum(mass * grid))
-    sd = float(np.sqrt(np.sum(mass * (grid - mean) ** 2)))
-    return FixedLevel(density, float(grid[inside[0]]), float(grid[inside[-1]]), sd)
+        return {}
 
 
 def _shape(phi: Hyperparameters) -> tuple[int, ...]:

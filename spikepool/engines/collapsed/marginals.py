@@ -116,13 +116,17 @@ def mix(
     result = _Outputs.empty(n, n_draws, n_masses, joint)
     rows = make_table(region.row_level, marginal.rows, phi, n_draws).weights
     width = _width(region.row_level, phi, n_draws)
+    resolved = _resolved(region.row_level)
     shifts = _shifts(wanted.neurons, wanted.seed)
     if region.shared is not None:
         shared = np.ascontiguousarray(phi[region.shared])
-        _mix_shared(marginal, shared, weights, wanted, rows, width, shifts, result, on_mass)
+        _mix_shared(
+            marginal, shared, weights, wanted, rows, (width, resolved), shifts, result, on_mass
+        )
     else:
         columns = make_table(region.dispersion, marginal.columns, phi, n_draws).weights
-        widths = (width, _width(region.dispersion, phi, n_draws))
+        other = _width(region.dispersion, phi, n_draws)
+        widths = (width, other, resolved, _resolved(region.dispersion))
         _mix_both(marginal, weights, wanted, (rows, columns), widths, shifts, result, on_mass)
     return result.as_mixture()
 
@@ -177,7 +181,7 @@ def _mix_both(
     weights: FloatArray,
     wanted: Wanted,
     tables: tuple[FloatArray, FloatArray],
-    widths: tuple[FloatArray, FloatArray],
+    widths: tuple[FloatArray, FloatArray, float, float],
     shifts: FloatArray,
     result: _Outputs,
     on_mass: OnMass,
@@ -222,7 +226,7 @@ def _mix_shared(
     weights: FloatArray,
     wanted: Wanted,
     table: FloatArray,
-    width: FloatArray,
+    widths: tuple[FloatArray, float],
     shifts: FloatArray,
     result: _Outputs,
     on_mass: OnMass,
@@ -248,7 +252,7 @@ def _mix_shared(
             table,
             shared,
             weights,
-            width,
+            *widths,
             wanted.copies,
             shifts[neurons],
             wanted.thresholds[own][neurons],
@@ -277,6 +281,11 @@ def _width(level: Level | None, phi: Hyperparameters, draws: int) -> FloatArray:
     if level is None:
         return np.ones(draws)
     return np.ascontiguousarray(np.broadcast_to(level.width(phi), (draws,)))
+
+
+def _resolved(level: Level | None) -> float:
+    """Return the steps that a population spans at least in `make_table`."""
+    return 0.0 if level is None else level.steps_per_sd
 
 
 def _shifts(neurons: tuple[str, ...], seed: int) -> FloatArray:

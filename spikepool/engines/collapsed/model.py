@@ -2,22 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
-from spikepool.engines.collapsed.levels import (
-    Level,
-    PooledLevel,
-    SharedLevel,
-    fixed_level,
-)
+from spikepool.engines.collapsed.levels import FixedLevel, Level, PooledLevel, SharedLevel
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import hyperparameter_names, place_hyperparameters
 from spikepool.models.populations import POPULATIONS
-from spikepool.models.priors import Prior, Priors
+from spikepool.models.prior_density import density_of, interpreted
+from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 
 
@@ -98,16 +93,12 @@ def levels_of(spec: ModelSpec, priors: Priors) -> tuple[Level, Level | None]:
 def _rate_level(spec: ModelSpec, priors: Priors) -> Level:
     match spec.pooling:
         case "none":
-            return fixed_level(prior_log_density(priors.theta, of_logarithm=False), _mean(priors))
+            return FixedLevel(density_of(priors.theta, of_logarithm=False))
         case "complete":
             return SharedLevel("mu")
         case "partial":
             population = POPULATIONS[spec.population]
             return PooledLevel(population, tuple((n, n) for n in population.hyperparameters))
-
-
-def _mean(priors: Priors) -> float:
-    return float(priors.theta.mean)
 
 
 def _dispersion_level(spec: ModelSpec, priors: Priors) -> Level | None:
@@ -116,37 +107,12 @@ def _dispersion_level(spec: ModelSpec, priors: Priors) -> Level | None:
             return None
         case "none":
             prior = priors.of(FAMILIES[spec.family].dispersion_name)
-            return fixed_level(prior_log_density(prior, of_logarithm=True), 0.0)
+            return FixedLevel(density_of(prior, of_logarithm=True))
         case "complete":
             return SharedLevel("delta")
         case "partial":
             names = (("mu", "mu_delta"), ("tau", "tau_delta"))
             return PooledLevel(POPULATIONS["normal"], names)
-
-
-def prior_log_density(prior: Prior, *, of_logarithm: bool) -> Callable[[FloatArray], FloatArray]:
-    """Return PyMC's log density of a prior, or of the logarithm of what has that prior."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    x = pt.vector("x", dtype="float64")
-    value = pt.exp(x) if of_logarithm else x
-    log_density = pm.logp(prior.distribution(), value) + (x if of_logarithm else 0.0)
-    function, alone = interpreted([x], log_density), Lock()
-
-    def evaluate(at: FloatArray) -> FloatArray:
-        with alone:  # PyTensor's functions keep their inputs between calls
-            return np.asarray(function(np.ravel(at))).reshape(np.shape(at))
-
-    return evaluate
-
-
-def interpreted(inputs: list[Any], outputs: Any) -> Any:
-    """Compile a small graph without machine code: in milliseconds, and slower to run."""
-    import pytensor
-    from pytensor.compile.mode import Mode
-
-    return pytensor.function(inputs, outputs, mode=Mode(linker="py", optimizer="fast_compile"))
 
 
 def _transform(model: Any, rv: Any) -> Any:

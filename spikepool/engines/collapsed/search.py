@@ -154,14 +154,14 @@ def find_hyperposterior(
     laplace = _rough_mode(problem, start, cores)
     unseen = max(problem.statistics.n_neurons / SCOUTS[-1] - 1, 0.0)
     box = _box_around(laplace, _REACH + 2.5 * np.sqrt(unseen))
-    for _ in range(_MOST_TRIES):
+    for tries in range(1, _MOST_TRIES + 1):
         region = _region(problem, box, laplace, quality)
         progress.advance(1, STEPS, "likelihoods of the neurons")
         marginal = tabulate(problem.family, problem.statistics, region, cores)
         progress.advance(2, STEPS, "posterior of the hyperparameters")
         target = _Target(problem.hyperpriors, marginal)
         laplace = find_mode(target.log_density, laplace.mode, laplace.sd)
-        if not box.contains(laplace.mode[np.newaxis])[0]:
+        if tries < _MOST_TRIES and not box.contains(laplace.mode[np.newaxis])[0]:
             box = _box_around(laplace, _REACH)
             continue
         batch = _batch(problem)
@@ -179,7 +179,8 @@ def find_hyperposterior(
 
 def _without_hyperparameters(problem: Problem, cores: int, quality: Quality) -> Found:
     """Tabulate the neurons of a model in which nothing is pooled."""
-    region = Region(problem.rate, problem.dispersion, {}, (1.0, 1.0), quality)
+    widths = _least_width(problem.rate, {}), _least_width(problem.dispersion, {})
+    region = Region(problem.rate, problem.dispersion, {}, widths, quality)
     marginal = tabulate(problem.family, problem.statistics, region, cores)
     nothing = np.zeros((1, 0))
     log_evidence = float(marginal.total({}, 1)[0])

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from spikepool.data.estimates import Estimates
 from spikepool.data.spike_counts import FloatArray
 from spikepool.engines.collapsed.hyperposterior import Laplace, find_mode, sample_adaptively
-from spikepool.engines.collapsed.model import interpreted
 from spikepool.models.normal_normal import (
     build_marginal_model,
     normal_hyperparameters,
     variance_mixture,
 )
 from spikepool.models.normal_priors import NormalPriors
+from spikepool.models.prior_density import interpreted
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.normal_results import ImportanceSample
 

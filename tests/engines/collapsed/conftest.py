@@ -13,6 +13,7 @@ from spikepool.data.tally import tally_counts
 from spikepool.engines.collapsed.levels import FixedLevel, PooledLevel, SharedLevel
 from spikepool.models.families import FAMILIES
 from spikepool.models.populations import POPULATIONS
+from spikepool.models.prior_density import PriorDensity
 
 WIDTHS = (1e-3, 0.03, 0.3, 1.0, 10.0)
 OFFSETS = (0.0, 2.0, -2.0, 5.0, -5.0)
@@ -102,7 +103,7 @@ def _level(kind, population="normal", names=("mu", "tau")):
         case "point":
             return SharedLevel(names[0])
         case "fixed":
-            return FixedLevel(_fixed_density, -16.0, 18.0, 2.5)
+            return FixedLevel(PriorDensity(_fixed_density, -16.0, 18.0, 2.5))
         case "pooled":
             own = POPULATIONS[population].hyperparameters
             return PooledLevel(POPULATIONS[population], tuple(zip(own, names, strict=True)))

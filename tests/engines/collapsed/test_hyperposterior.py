@@ -9,6 +9,7 @@ from spikepool.engines.collapsed.hyperposterior import (
     MOST_PARETO_K,
     Laplace,
     find_mode,
+    pareto_smoothed,
     sample_adaptively,
 )
 
@@ -144,3 +145,13 @@ class TestSample:
         assert np.isneginf(sample.log_evidence)
         assert np.all(np.abs(sample.weights @ sample.points) < 0.3)
         assert sample.ess == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 8, 16])
+def test_too_few_weights_are_left_as_they_are(size):
+    """There is no tail to fit, alone or among rows: k̂ is infinite or undefined, nothing fails."""
+    log_weights = np.random.default_rng(1).normal(size=(3, size))
+    smoothed, pareto_k = pareto_smoothed(log_weights)
+    assert smoothed.shape == (3, size)
+    assert not np.any(pareto_k <= 0.5)
+    assert np.isfinite(pareto_smoothed(log_weights[0])[0]).all()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from spikepool.engines.collapsed.levels import NEGLIGIBLE, SharedLevel, fixed_level, take
+from spikepool.engines.collapsed.levels import NEGLIGIBLE, FixedLevel, SharedLevel, take
+from spikepool.models.prior_density import measure
 
 POPULATIONS = ("normal", "student-t", "gamma")
 NARROW = {
@@ -150,11 +151,11 @@ def test_shared_level_is_a_point():
 @pytest.mark.parametrize(("mean", "sd"), [(1.0, 2.5), (-3.0, 0.4)])
 def test_fixed_level_finds_its_support(mean, sd):
     """The ends and the sd of a normal prior, found from its density alone."""
-    level = fixed_level(stats.norm(mean, sd).logpdf, 0.0)
+    level = FixedLevel(measure(stats.norm(mean, sd).logpdf, 0.0))
     reach = np.sqrt(2 * NEGLIGIBLE) * sd
-    assert level.lower == pytest.approx(mean - reach, abs=0.021)
-    assert level.upper == pytest.approx(mean + reach, abs=0.021)
-    assert level.sd == pytest.approx(sd, rel=1e-6)
+    assert level.prior.lower == pytest.approx(mean - reach, abs=0.021)
+    assert level.prior.upper == pytest.approx(mean + reach, abs=0.021)
+    assert level.prior.sd == pytest.approx(sd, rel=1e-6)
     lower, upper = level.support({"mu": np.zeros(3)})
     assert lower.shape == upper.shape == (3,)
     assert level.log_density(np.array([0.3]), {})[0] == stats.norm(mean, sd).logpdf(0.3)

@@ -1,0 +1,95 @@
+"""The density of a prior as a function of arrays: PyMC's own, without machine code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from spikepool.data.spike_counts import FloatArray
+from spikepool.models.priors import Prior
+
+_REACH, _POINTS = 80.0, 8001
+_FEWEST_INSIDE = 400
+_DEPTH = 21.0
+
+
+@dataclass(frozen=True)
+class PriorDensity:
+    """A fixed density of one parameter.
+
+    Attributes
+    ----------
+    log_density : callable
+        From an array of values to their log densities.
+    lower, upper : float
+        Ends beyond which it is negligible.
+    sd : float
+    """
+
+    log_density: Callable[[FloatArray], FloatArray]
+    lower: float
+    upper: float
+    sd: float
+
+
+def density_of(prior: Prior, *, of_logarithm: bool) -> PriorDensity:
+    """Return the density of a prior, or of the logarithm of what has that prior.
+
+    Parameters
+    ----------
+    prior : Prior
+    of_logarithm : bool
+
+    Returns
+    -------
+    PriorDensity
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pymc.distributions.distribution import support_point
+
+    x = pt.vector("x", dtype="float64")
+    value = pt.exp(x) if of_logarithm else x
+    distribution = prior.distribution()
+    log_density = pm.logp(distribution, value) + (x if of_logarithm else 0.0)
+    function, alone = interpreted([x], log_density), Lock()
+
+    def evaluate(at: FloatArray) -> FloatArray:
+        with alone:  # PyTensor's functions keep their inputs between calls
+            return np.asarray(function(np.ravel(at))).reshape(np.shape(at))
+
+    allowed = float(interpreted([], support_point(distribution))())
+    return measure(evaluate, np.log(allowed) if of_logarithm else allowed)
+
+
+def measure(log_density: Callable[[FloatArray], FloatArray], allowed: float) -> PriorDensity:
+    """Find where a density is not negligible, and its sd, by zooming in.
+
+    Parameters
+    ----------
+    log_density : callable
+    allowed : float
+        A value with a positive density.
+    """
+    grid = allowed + np.linspace(-_REACH, _REACH, _POINTS)
+    while True:
+        values = log_density(grid)
+        inside = np.flatnonzero(values > values.max() - _DEPTH)
+        if len(inside) >= _FEWEST_INSIDE:
+            break
+        first, last = max(inside[0] - 1, 0), min(inside[-1] + 1, _POINTS - 1)
+        grid = np.linspace(grid[first], grid[last], _POINTS)
+    mass = np.exp(values - values.max())
+    mass /= mass.sum()
+    sd = float(np.sqrt(np.sum(mass * (grid - np.sum(mass * grid)) ** 2)))
+    return PriorDensity(log_density, float(grid[inside[0]]), float(grid[inside[-1]]), sd)
+
+
+def interpreted(inputs: list[Any], outputs: Any) -> Any:
+    """Compile a small graph without machine code: in milliseconds, and slower to run."""
+    import pytensor
+    from pytensor.compile.mode import Mode
+
+    return pytensor.function(inputs, outputs, mode=Mode(linker="py", optimizer="fast_compile"))
