@@ -179,7 +179,7 @@ class EngineOptions(Section):
     chains: Annotated[int, Field(ge=1)] = 4
     """Independent chains; R-hat compares them."""
     cores: Annotated[int, Field(ge=1)] | None = None
-    """Chains run at once. [default: all cores granted]"""
+    """Threads, or chains run at once. [default: all cores granted]"""
     target_accept: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Acceptance rate that tuning aims at; raise it when there are divergences."""
     seed: Annotated[int, Field(ge=0, lt=2**64)] = 0

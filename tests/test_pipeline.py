@@ -779,8 +779,10 @@ class TestSecondRun:
     def fitted_again(self, sampled, monkeypatch, problem, divergences=0, **engine):
         """Fit with given draws of which one model fails a check; the options each run had."""
         asked = []
+        self.engines = []
 
         def compute(spec, tally, priors, options, summary, progress):
+            self.engines.append(options.engine)
             asked.append((options.draws, round(options.target_accept, 6)))
             return sampled.posteriors[spec.name]
 
@@ -807,6 +809,11 @@ class TestSecondRun:
             "again, with 1,200 draws per chain and target acceptance 0.95"
             in results.notices[-1].message
         )
+
+    def test_no_other_engine_is_tried_again(self, sampled, monkeypatch):
+        """What `auto` fell back to samples once more; the collapsed engine would fail as before."""
+        self.fitted_again(sampled, monkeypatch, "too few", engine="auto", retry=True)
+        assert self.engines == ["auto", "nuts"]
 
     def test_it_can_be_switched_off(self, sampled, monkeypatch):
         """The first run stands, with its problems."""

@@ -56,8 +56,8 @@ class NeuronMarginals:
         E_φ[1 − Var(θ_i | y, φ)/Var(θ_i | φ)].
     rate_variance : ndarray of float32, shape (S, N)
         Var(θ_i | y, φ) for the φ of every joint draw.
-    log_rate_mcse, log_dispersion_mcse : ndarray, shape (N,)
-        Standard errors of the means of θ and δ from the finite sample of φ.
+    log_rate_mcse : ndarray, shape (N,)
+        Standard error of the mean of θ from the finite sample of φ.
     """
 
     rate: Summary
@@ -66,7 +66,6 @@ class NeuronMarginals:
     realised_weight: FloatArray
     rate_variance: NDArray[np.float32]
     log_rate_mcse: FloatArray
-    log_dispersion_mcse: FloatArray
 
 
 @dataclass(frozen=True)

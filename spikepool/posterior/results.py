@@ -58,6 +58,8 @@ class NeuronEstimates:
         Σy/Σe.
     own_weight : Summary
         κ = τ²/(τ² + σ_i²): 1 means that the neuron's own data decide.
+    log_rate_mcse : ndarray, shape (N,)
+        Monte Carlo standard error of the mean log rate.
     realised_weight, mse_ratio : ndarray, shape (N,)
         1 − E Var(θ_i|y, φ)/τ² and E Var(θ_i|y, φ)/σ_i².
     dispersion : DispersionEstimates or None
@@ -73,6 +75,7 @@ class NeuronEstimates:
     rate_raw: FloatArray
     rate: Summary
     log_rate: Summary
+    log_rate_mcse: FloatArray
     own_weight: Summary
     realised_weight: FloatArray
     mse_ratio: FloatArray

@@ -91,6 +91,7 @@ def summarise_neurons(
         rate_raw=tally.spike_count / tally.total_exposure,
         rate=marginals.rate if marginals else summarise(np.exp(theta), options.interval),
         log_rate=marginals.log_rate if marginals else summarise(theta, options.interval),
+        log_rate_mcse=marginals.log_rate_mcse if marginals else _error_of_mean(draws.theta),
         own_weight=weight.kappa,
         realised_weight=weight.realised,
         mse_ratio=weight.mse_ratio,
@@ -105,6 +106,14 @@ def summarise(values: NDArray[np.float64], interval: float) -> Summary:
     tail = (1 - interval) / 2
     lower, median, upper = np.quantile(values, [tail, 0.5, 1 - tail], axis=0)
     return Summary(values.mean(axis=0), median, values.std(axis=0, ddof=1), lower, upper)
+
+
+def _error_of_mean(values: NDArray[np.floating]) -> FloatArray:
+    """Monte Carlo standard error of the mean over chains and draws; shape (N,)."""
+    from arviz_stats.base import array_stats
+
+    wide = values.astype(np.float64, copy=False)
+    return np.asarray(array_stats.mcse(wide, method="mean", chain_axis=0, draw_axis=1))
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,12 @@ ESTIMATES = (
     number("log_rate_mean", LOG_RATE_UNIT, "Posterior mean of the log rate θ."),
     number("log_rate_sd", "ln", "Posterior standard deviation of the log rate θ."),
     number(
+        "log_rate_mcse",
+        "ln",
+        "Monte Carlo standard error of log_rate_mean: from the finite number of draws, of the "
+        "hyperparameters alone with the collapsed engine. Empty: a single short chain.",
+    ),
+    number(
         "own_weight_mean",
         "",
         "Posterior mean of κ = τ² / (τ² + σ²), σ² = 1 / Σ_t (m_t² / Var y_t), m_t = λ e_t: 1 where "
@@ -181,9 +187,18 @@ POPULATION = (
     number("median", "of the parameter", "Posterior median."),
     number("lower", "of the parameter", "Lower end of the equal-tailed interval."),
     number("upper", "of the parameter", "Upper end of the equal-tailed interval."),
-    number("ess_bulk", "draws", "Effective sample size in the bulk. Empty: it did not vary."),
-    number("ess_tail", "draws", "Effective sample size in the tails. Empty: it did not vary."),
-    number("r_hat", "", "Rank-normalised split R-hat. Empty: it did not vary."),
+    number(
+        "ess_bulk",
+        "draws",
+        "Effective sample size in the bulk; of the importance sample (collapsed). Empty: it did "
+        "not vary.",
+    ),
+    number(
+        "ess_tail",
+        "draws",
+        "Effective sample size in the tails; collapsed: as ess_bulk. Empty: it did not vary.",
+    ),
+    number("r_hat", "", "Rank-normalised split R-hat. Empty: it did not vary, or no chains."),
 )
 
 COMPARISON = (
@@ -211,8 +226,8 @@ COMPARISON = (
     ),
 )
 
-_OF_CHAINS = "Empty: engine collapsed."
-_OF_SAMPLER = "Empty: only for the sampler."
+_OF_CHAINS = "Empty: no chains (collapsed)."
+_OF_SAMPLER = "Empty: not the sampler's row."
 _OF_QUADRATURE = "Empty: engine nuts, or a neuron that was not among those checked."
 
 DIAGNOSTICS = (
@@ -233,8 +248,9 @@ DIAGNOSTICS = (
     boolean(
         "passed",
         "nuts: r_hat <= 1.01, and both effective sample sizes >= 100 for each chain; sampler: no "
-        "divergence, and bfmi >= 0.3. collapsed: pareto_k <= 0.7, 400 effective draws and outside "
-        "<= 0.01; quadrature: both errors <= 1e-5. A value that is not defined fails.",
+        "divergence, and bfmi >= 0.3. collapsed: pareto_k <= 0.7 (chains: r_hat <= 1.01, no "
+        "divergence), 400 effective draws and outside <= 0.01; quadrature: no error above 1e-5. A "
+        "value that is not defined fails, but for a direct_error, where only the other counts.",
     ),
     number(
         "centring",
@@ -245,7 +261,8 @@ DIAGNOSTICS = (
     integer(
         "divergences",
         "transitions",
-        f"Divergent transitions after tuning, over all chains. {_OF_SAMPLER}",
+        "Divergent transitions after tuning, over all chains. Empty: not the row of a sampler, or "
+        "of hyperparameters that were sampled by NUTS.",
     ),
     number("bfmi", "", f"Least Bayesian fraction of missing information of a chain. {_OF_SAMPLER}"),
     integer(

@@ -1,6 +1,7 @@
 """The fits of a run of spike counts, and the checks of what they say."""
 
 import time
+from dataclasses import replace
 
 from spikepool.config import EngineOptions, RunConfig
 from spikepool.data.spike_counts import Notice, SpikeCounts
@@ -121,10 +122,12 @@ def _fitted(
 
 
 def _summary_options(config: RunConfig) -> SummaryOptions:
+    """Say how to summarise; draws to store may be more than are averaged otherwise, not fewer."""
     report = config.report
-    if report.posterior == "full":
-        return SummaryOptions(report.interval, report.fano_threshold, config.engine.draws)
-    return SummaryOptions(report.interval, report.fano_threshold)
+    options = SummaryOptions(report.interval, report.fano_threshold)
+    if report.posterior != "full":
+        return options
+    return replace(options, joint_draws=max(options.joint_draws, config.engine.draws))
 
 
 def _cross_checked(

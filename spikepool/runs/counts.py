@@ -66,7 +66,7 @@ class CountPlan(RunPlan[SpikeCounts, ModelPlan, "RunResults"]):
     def draws(self, results: "RunResults") -> "Iterator[StoredDraws]":
         from spikepool.report.count_draws import draws_of_counts
 
-        return draws_of_counts(results)
+        return draws_of_counts(results, self.config.engine.draws)
 
     @override
     def pictures(self, results: "RunResults") -> "Iterator[Picture]":

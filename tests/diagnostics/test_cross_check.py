@@ -29,8 +29,8 @@ def estimates(spec):
     dispersion = DispersionEstimates(None, None, None, log_dispersion, ("data",) * N)
     nothing = np.zeros(N)
     return NeuronEstimates(
-        spec, NEURONS, "spikes/s", nothing, nothing, nothing, nothing, None, log_rate, None,
-        nothing, nothing, None if spec.family == "poisson" else dispersion,
+        spec, NEURONS, "spikes/s", nothing, nothing, nothing, nothing, None, log_rate, nothing,
+        None, nothing, nothing, None if spec.family == "poisson" else dispersion,
     )  # fmt: skip
 
 
@@ -71,6 +71,15 @@ def test_shifted_neuron_is_found(sampled, neuron, parameter):
     assert not found.agrees
     assert (found.parameter, found.neuron, found.beyond) == (parameter, NEURONS[neuron], 3)
     assert found.difference == pytest.approx(0.3, abs=0.15)
+
+
+def test_what_cannot_be_compared_does_not_agree(sampled):
+    """A neuron whose draws are undefined."""
+    theta = sampled.theta.copy()
+    theta[..., 2] = np.nan
+    found = compare_engines(estimates(PARTIAL), replace(sampled, theta=theta), INTERVAL)
+    assert not found.agrees
+    assert (found.neuron, found.beyond) == (NEURONS[2], 3)
 
 
 def test_too_wide_posterior_is_found_in_the_ends_alone(sampled):

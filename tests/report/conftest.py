@@ -89,7 +89,7 @@ def fitted(spec, tally):
     estimates = NeuronEstimates(
         spec, IDS, "spikes/s", tally.n_trials, tally.total_exposure, tally.spike_count,
         tally.spike_count / tally.total_exposure, around(rate), around(np.log(rate)),
-        around(weight), realised, weight, dispersion_estimates() if nb else None,
+        0.01 * realised, around(weight), realised, weight, dispersion_estimates() if nb else None,
     )  # fmt: skip
     names = {"none": (), "complete": ("mu",), "partial": ("mu", "tau")}[spec.pooling]
     if nb and spec.pooling == "partial":

@@ -25,7 +25,7 @@ def read(tmp_path):
 
 def stored(run, model):
     """Return what is kept of one model's draws."""
-    return next(each for each in draws_of_counts(run) if each.spec == model.spec)
+    return next(each for each in draws_of_counts(run, 1000) if each.spec == model.spec)
 
 
 def test_population_has_the_hyperparameters_only(run, read):
@@ -79,12 +79,13 @@ def test_arviz_summarises_it(run, read):
 
 def test_each_model_has_a_file_where_it_has_something(run):
     """Without pooling there are no hyperparameters to keep; `none` keeps nothing."""
-    assert not list(render_posteriors(draws_of_counts(run), "none"))
-    population = [path for path, _ in render_posteriors(draws_of_counts(run), "population")]
+    assert not list(render_posteriors(draws_of_counts(run, 1000), "none"))
+    stored = draws_of_counts(run, 1000)
+    population = [path for path, _ in render_posteriors(stored, "population")]
     assert population == [
         f"posterior/{m}.nc" for m in ("poisson-partial", "nb2-complete", "nb2-partial")
     ]
-    assert len(list(render_posteriors(draws_of_counts(run), "full"))) == 4
+    assert len(list(render_posteriors(draws_of_counts(run, 1000), "full"))) == 4
 
 
 def test_draws_that_were_not_kept_are_missed(run):
@@ -92,3 +93,13 @@ def test_draws_that_were_not_kept_are_missed(run):
     forgotten = replace(stored(run, run.primary_model), of_neurons=None)
     with pytest.raises(ValueError, match="NB2 partial"):
         posterior_bytes(forgotten, full=True)
+
+
+def test_as_many_independent_draws_as_were_asked_for(run):
+    """Of chains all draws; of independent ones the first few, of every parameter."""
+    chains = run.primary_model
+    independent = replace(chains, engine="collapsed")
+    for model, draws in ((chains, chains.draws.theta.shape[1]), (independent, 3)):
+        (found,) = draws_of_counts(replace(run, models=(model,)), 3)
+        every = {**found.hyperparameters, **found.of_neurons}
+        assert {values.shape[1] for values in every.values()} == {draws}

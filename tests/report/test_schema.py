@@ -12,9 +12,10 @@ CONTRACT = {
     "estimates": (
         "neuron level group condition family pooling dispersion_pooling engine is_primary n_trials "
         "exposure spike_count rate_unit rate_raw rate_mean rate_median rate_sd rate_lower "
-        "rate_upper log_rate_mean log_rate_sd own_weight_mean own_weight_lower own_weight_upper "
-        "realised_weight mse_ratio gain_sd_median gain_sd_lower gain_sd_upper fano_model_median "
-        "fano_model_lower fano_model_upper dispersion_source elpd_trials elpd_neuron flags"
+        "rate_upper log_rate_mean log_rate_sd log_rate_mcse own_weight_mean own_weight_lower "
+        "own_weight_upper realised_weight mse_ratio gain_sd_median gain_sd_lower gain_sd_upper "
+        "fano_model_median fano_model_lower fano_model_upper dispersion_source elpd_trials "
+        "elpd_neuron flags"
     ),
     "comparison": (
         "family pooling dispersion_pooling engine is_primary left_out elpd elpd_se "

@@ -44,7 +44,9 @@ def neuron_marginals(
     draw_of : ndarray of int64, shape (S,)
         Index of the φ of every joint draw.
     """
+    error = mixture.error_theta
     if spec.pooling == "complete":
+        error = _shared_error(hyperparameters, tally.n_neurons)
         log_rate = _repeated(_shared(hyperparameters, "mu", options), tally.n_neurons)
         rate = _repeated(_shared(hyperparameters, "mu", options, np.exp), tally.n_neurons)
     else:
@@ -56,8 +58,7 @@ def neuron_marginals(
         dispersion=_dispersion(spec, tally, mixture, hyperparameters, priors, options),
         realised_weight=np.clip(1 - mixture.shared_theta, 0.0, 1.0),
         rate_variance=mixture.variances.T[draw_of].astype(np.float32),
-        log_rate_mcse=mixture.error_theta,
-        log_dispersion_mcse=mixture.error_delta,
+        log_rate_mcse=error,
     )
 
 
@@ -78,8 +79,7 @@ def shared_marginals(
         dispersion=_shared_dispersion(spec, tally, hyperparameters, priors, options),
         realised_weight=nothing,
         rate_variance=np.zeros((draws.theta.shape[1], 1), dtype=np.float32),
-        log_rate_mcse=nothing,
-        log_dispersion_mcse=nothing,
+        log_rate_mcse=_shared_error(hyperparameters, n),
     )
 
 
@@ -151,6 +151,13 @@ def _shared(
     return weighted_summary(
         transform(values) if transform else values, sample.weights, options.masses
     )
+
+
+def _shared_error(sample: HyperparameterSample, n: int) -> FloatArray:
+    """Monte Carlo error of the mean of μ, for every neuron."""
+    mu, weights = sample.values["mu"], sample.weights
+    departure = weights * (mu - np.sum(weights * mu))
+    return np.full(n, np.sqrt(np.sum(departure**2)))
 
 
 def _repeated(summary: Summary, n: int) -> Summary:

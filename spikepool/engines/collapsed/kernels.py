@@ -529,15 +529,14 @@ def mixture(
 
     Per neuron and draw of φ the conditional density is table × likelihood, normalised. `weights`
     sum to 1; `copies` says how many joint draws (θ, δ) each φ gives. `moments`, shape (neurons,
-    12): mean and variance of θ, of e^θ and of δ; E Var(θ|φ)/width², E Var(δ|φ)/width², with
-    widths no narrower than the tables have them, `resolved` steps of the neuron; variance
-    over φ of E(θ|φ), and the same with squared weights, for the Monte Carlo error; the two of δ.
+    9): mean and variance of θ, of e^θ and of δ; E Var(θ|φ)/width², E Var(δ|φ)/width², with widths
+    no narrower than the tables have them, `resolved` steps of the neuron; the squared Monte Carlo
+    error of the mean of θ.
     """
     n_draws = row_table.shape[0]
     along_of = np.empty((4, columns.max()))
     across_of = np.empty((4, rows.max()))
     mean_theta = np.empty(n_draws)
-    mean_delta = np.empty(n_draws)
     scales = np.empty(n_draws)
     scratch = np.empty((rows * columns).max())
     for i in range(rows.size):
@@ -588,22 +587,22 @@ def mixture(
                     second += along[k] * k * k
                 first /= total
                 spread = max(second / total - first * first, 0.0) * column_step[i] ** 2
-                mean_delta[d] = column_first + first * column_step[i]
+                mean_delta = column_first + first * column_step[i]
                 width = max(column_width[d], column_resolved * column_step[i])
                 shared_delta += weights[d] * spread / width**2
             else:
                 spread = 0.0
-                mean_delta[d] = column_first
+                mean_delta = column_first
             for _ in range(copies[d]):
                 u = (shifts[i, 0] + drawn * SPREAD[0]) % 1.0
                 v = (shifts[i, 1] + drawn * SPREAD[1]) % 1.0
                 k = 0
-                place = mean_delta[d]
+                place = mean_delta
                 if n_columns > 1:
                     cell = pick(along, n_columns, u * total)
                     k = min(max(round(cell), 0), n_columns - 1)
                     shrink = np.sqrt(spread / (spread + column_step[i] ** 2 / 12))
-                    place += (column_first + cell * column_step[i] - mean_delta[d]) * shrink
+                    place += (column_first + cell * column_step[i] - mean_delta) * shrink
                 column_draws[drawn, i] = place
                 given = transposed[k]
                 for j in range(n_rows):
@@ -622,8 +621,7 @@ def mixture(
         )  # fmt: skip
         moments[i, 6] = shared
         moments[i, 7] = shared_delta
-        spread_between(mean_theta, weights, moments[i], 8)
-        spread_between(mean_delta, weights, moments[i], 10)
+        moments[i, 8] = squared_error(mean_theta, weights)
         if b != 0.0 and n_columns > 1:
             above[i] = _sum_quantiles(
                 mass, row_first, row_step[i], column_first, column_step[i], a, b,
@@ -632,19 +630,15 @@ def mixture(
 
 
 @njit(**OPTIONS)
-def spread_between(means, weights, moments, place):
-    """Variance of conditional means over φ, and the same with squared weights."""
+def squared_error(means, weights):
+    """Return the squared Monte Carlo error of the weighted mean of conditional means."""
     mean = 0.0
     for d in range(means.size):
         mean += weights[d] * means[d]
-    between = 0.0
     error = 0.0
     for d in range(means.size):
-        square = (means[d] - mean) ** 2
-        between += weights[d] * square
-        error += weights[d] * weights[d] * square
-    moments[place] = between
-    moments[place + 1] = error
+        error += (weights[d] * (means[d] - mean)) ** 2
+    return error
 
 
 @njit(**OPTIONS)

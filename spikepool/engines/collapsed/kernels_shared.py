@@ -16,7 +16,7 @@ from spikepool.engines.collapsed.kernels import (
     draw_from,
     integrate_nodes,
     polynomial,
-    spread_between,
+    squared_error,
 )
 
 
@@ -97,8 +97,8 @@ def mixture_shared(
 ):  # fmt: skip
     """Average every neuron's conditional densities; as `kernels.mixture`, in one dimension.
 
-    `moments`, shape (neurons, 7): mean and variance of x, of e^x; E Var(x|φ)/width²; variance over
-    φ of E(x|φ), and the same with squared weights.
+    `moments`, shape (neurons, 6): mean and variance of x, of e^x; E Var(x|φ)/width²; the squared
+    Monte Carlo error of the mean of x.
     """
     polynomials = np.empty(POINTS)
     line = np.empty(rows.max())
@@ -149,5 +149,5 @@ def mixture_shared(
         moments[i, 2] = rate * np.exp(middle)
         moments[i, 3] = max(rate_square - rate * rate, 0.0) * np.exp(2 * middle)
         moments[i, 4] = ratio
-        spread_between(means, weights, moments[i], 5)
+        moments[i, 5] = squared_error(means, weights)
         above[i] = density_quantiles(mass, n_rows, first, step, masses, threshold[i], quantiles[i])

@@ -38,7 +38,7 @@ MOST_PARETO_K = 0.5
 MOST_SUMS = 3e9
 """Nodes × draws of those lattices, in all."""
 MOST_REFITS = 8
-"""Hyperposteriors without a trial or a neuron, where importance weights do not serve."""
+"""Hyperposteriors without a neuron, and without a trial, where importance weights do not serve."""
 REFIT_SUMS = 5e9
 """Nodes × draws of those, in all: many neurons get none, and the k̂ stands in the results."""
 LEAST_VARIATION = 5e-3
@@ -273,12 +273,15 @@ def leave_out(
     alone = tally.n_trials[tally.neuron] == 1
     trial[alone] = neurons.log_density[tally.neuron[alone]]
     pareto_k = [neurons.pareto_k[tally.neuron[alone]]]
+    left = refits
     for cells in _examined(trials, alone, sizes[tally.neuron], len(weights)):
         reduced = without_trials(tally, cells)
         rest = tabulate(family, family.statistics(reduced), region, integrals.cores)
         ratios = marginal[tally.neuron[cells]] - rest.by_neuron(phi, len(weights))
         smoothed = smooth_ratios(ratios, weights)
-        for i in _worst(smoothed.pareto_k, refits):
+        worst = _worst(smoothed.pareto_k, left)
+        left -= len(worst)
+        for i in worst:
             whole = integrals.of_neurons(tally.neuron[cells[i : i + 1]])
             less = rest.of_neurons(np.array([i]))
             smoothed.replace(i, _refitted(refit, everything, whole, less))

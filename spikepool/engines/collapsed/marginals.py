@@ -14,7 +14,7 @@ from spikepool.engines.collapsed.levels import Hyperparameters, Level
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, in_parallel
 from spikepool.engines.collapsed.tables import make_table
 
-MOMENTS = 12
+MOMENTS = 9
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Mixture:
         Mass of a θ + b δ, and of δ, above their thresholds.
     shared_theta, shared_delta : ndarray, shape (N,)
         E Var(θ|y, φ)/width², and the same of δ.
-    error_theta, error_delta : ndarray, shape (N,)
-        Monte Carlo standard errors of the means of θ and δ, from the finite number of φ.
+    error_theta : ndarray, shape (N,)
+        Monte Carlo standard error of the mean of θ, from the finite number of φ.
     variances : ndarray, shape (N, D)
         Var(θ|y, φ).
     theta_draws, delta_draws : ndarray of float32, shape (S, N)
@@ -50,7 +50,6 @@ class Mixture:
     shared_theta: FloatArray
     shared_delta: FloatArray
     error_theta: FloatArray
-    error_delta: FloatArray
     variances: FloatArray
     theta_draws: NDArray[np.float32]
     delta_draws: NDArray[np.float32]
@@ -168,8 +167,7 @@ class _Outputs:
             delta_above=self.above[1],
             shared_theta=moments[:, 6],
             shared_delta=moments[:, 7],
-            error_theta=np.sqrt(moments[:, 9]),
-            error_delta=np.sqrt(moments[:, 11]),
+            error_theta=np.sqrt(moments[:, 8]),
             variances=self.variances,
             theta_draws=self.draws[0],
             delta_draws=self.draws[1],
@@ -233,7 +231,7 @@ def _mix_shared(
 ) -> None:
     """Average in one dimension: along δ where all neurons share θ, else along θ."""
     own = 1 if marginal.region.rate.is_point else 0
-    moments = np.zeros((marginal.n_neurons, 7))
+    moments = np.zeros((marginal.n_neurons, 6))
     variances = np.empty((marginal.n_neurons, len(shared)))
 
     def run(task: tuple[Lattice, slice]) -> None:
@@ -269,10 +267,10 @@ def _mix_shared(
     in_parallel(run, marginal.tasks(), marginal.cores)
     result.draws[1 - own][:] = np.repeat(shared, wanted.copies)[:, np.newaxis]
     if own == 0:
-        result.moments[:, [0, 1, 2, 3, 6, 8, 9]] = moments
+        result.moments[:, [0, 1, 2, 3, 6, 8]] = moments
         result.variances[:] = variances
     else:
-        result.moments[:, [4, 5, 7, 10, 11]] = moments[:, [0, 1, 4, 5, 6]]
+        result.moments[:, [4, 5, 7]] = moments[:, [0, 1, 4]]
         result.variances[:] = 0.0
 
 

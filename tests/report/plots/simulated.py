@@ -111,8 +111,9 @@ def _estimates(counts, n_trials, family):
     )
     return NeuronEstimates(
         spec, tuple(f"n{i:04d}" for i in range(n)), "spikes/s", n_trials, exposure,
-        total.astype(np.int64), total / exposure, exponential(log_rate), log_rate, weight,
-        kappa, kappa, _dispersion(counts, n_trials) if family == "nb2" else None,
+        total.astype(np.int64), total / exposure, exponential(log_rate), log_rate,
+        np.zeros(n), weight, kappa, kappa,
+        _dispersion(counts, n_trials) if family == "nb2" else None,
     )  # fmt: skip
 
 
