@@ -168,9 +168,6 @@ class TestRepeatability:
         gap = np.abs(one.log_rate.mean - two.log_rate.mean)
         assert np.all(gap > 0)
         assert np.all(gap < 5 * error)
-        error = np.hypot(one.log_dispersion_mcse, two.log_dispersion_mcse)
-        gap = one.dispersion.log_dispersion.mean - two.dispersion.log_dispersion.mean
-        assert np.all(np.abs(gap) < 5 * error)
 
     def test_draws_of_a_neuron_do_not_depend_on_its_neighbours(self):
         """Without pooling nothing joins them: the same draws alone, among others, in any place."""

@@ -275,7 +275,7 @@ def test_quadrature_of_the_pumps_has_converged():
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in dot:RuntimeWarning")  # PyMC, tuning
-@pytest.mark.parametrize("sampler", ["nutpie", "pymc"])
+@pytest.mark.parametrize("sampler", ["nutpie", pytest.param("pymc", marks=pytest.mark.statistical)])
 def test_pooled_pumps_against_quadrature(sampler):
     """Ten pumps: μ, ln τ, every θ_i and λ_i within five standard errors (false alarm: 1.3e-5)."""
     tally = tally_of(PUMPS)

@@ -25,6 +25,9 @@ PARTIAL = ModelSpec("normal", "partial", None)
 STUDENT = ModelSpec("normal", "partial", None, "student-t")
 POINTS = [(0.3, 0.05), (1.0, 1.3), (-4.0, 12.0)]
 
+SLOW = pytest.param(-4.0, 12.0, marks=pytest.mark.statistical)
+"""Seconds of quadrature."""
+
 
 def priors_at(mu, tau):
     """Log prior density of (μ, ln τ)."""
@@ -105,7 +108,7 @@ def integrals(x, error, mu, tau):
     return moments[0], mean, moments[2] / moments[0] - mean**2
 
 
-@pytest.mark.parametrize(("mu", "tau"), [(0.3, 0.3), (1.0, 1.3), (-4.0, 12.0)])
+@pytest.mark.parametrize(("mu", "tau"), [(0.3, 0.3), (1.0, 1.3), SLOW])
 def test_student_t_population(mu, tau):
     """Marginal density and conditional moments against quadrature over θ itself."""
     found = [integrals(x, s, mu, tau) for x, s in zip(X.estimate, X.standard_error, strict=True)]

@@ -324,10 +324,8 @@ class TestMarginals:
     def marginals(self):
         """Return made-up marginals."""
         rate, log_rate = (Summary(*(k + np.arange(10.0).reshape(5, 2))) for k in (1, 100))
-        nothing = np.zeros(2)
-        return NeuronMarginals(
-            rate, log_rate, None, np.array([0.6, 0.8]), self.VARIANCE, nothing, nothing
-        )
+        realised, error = np.array([0.6, 0.8]), np.array([0.01, 0.02])
+        return NeuronMarginals(rate, log_rate, None, realised, self.VARIANCE, error)
 
     def test_rates_are_theirs(self, found):
         """All five numbers, of the rate and of its logarithm."""
@@ -338,6 +336,7 @@ class TestMarginals:
                 (found.log_rate, marginals.log_rate),
             ):
                 np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+        np.testing.assert_array_equal(found.log_rate_mcse, marginals.log_rate_mcse)
         assert found.dispersion is None
 
     def test_weights_are_averages_over_the_joint_draws(self, found):

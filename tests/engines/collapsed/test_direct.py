@@ -4,7 +4,6 @@
 steps. It is itself checked against mpmath here, with a density written out anew.
 """
 
-from dataclasses import replace
 from itertools import groupby
 
 import mpmath
@@ -14,7 +13,9 @@ from scipy import special, stats
 
 from spikepool.engines.collapsed import direct
 from spikepool.engines.collapsed.direct import integrate_directly
+from spikepool.engines.collapsed.levels import FixedLevel
 from spikepool.models.families import FAMILIES
+from spikepool.models.prior_density import PriorDensity
 
 CONTRACT = 1e-6
 ORACLE_ERROR = 2e-8
@@ -267,13 +268,13 @@ def test_error_is_infinite_where_nodes_run_out(
     assert np.isinf(found.error[0])
 
 
-def test_error_is_told_where_a_density_has_an_edge(build_tally, difficult_neurons, make_level):
+def test_error_is_told_where_a_density_has_an_edge(build_tally, difficult_neurons):
     """No trapezoid rule is exact at the edge of a uniform density: its error is stated."""
 
     def uniform(x):
         return np.where((x > -1.0) & (x < np.sqrt(2.0)), -np.log(1 + np.sqrt(2.0)), -np.inf)
 
-    level = replace(make_level("fixed"), density=uniform, lower=-0.99, upper=1.41, sd=0.7)
+    level = FixedLevel(PriorDensity(uniform, -0.99, 1.41, 0.7))
     statistics = FAMILIES["poisson"].statistics(build_tally([difficult_neurons["one spike"]]))
     found = integrate_directly(FAMILIES["poisson"], statistics, level, None, {})
     S, E = statistics.spikes[0], statistics.exposure[0]
