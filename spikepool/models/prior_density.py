@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
+from spikepool.models.many_points import interpreted
 from spikepool.models.priors import Prior
 
 _REACH, _POINTS = 80.0, 8001
@@ -85,11 +85,3 @@ def measure(log_density: Callable[[FloatArray], FloatArray], allowed: float) -> 
     mass /= mass.sum()
     sd = float(np.sqrt(np.sum(mass * (grid - np.sum(mass * grid)) ** 2)))
     return PriorDensity(log_density, float(grid[inside[0]]), float(grid[inside[-1]]), sd)
-
-
-def interpreted(inputs: list[Any], outputs: Any) -> Any:
-    """Compile a small graph without machine code: in milliseconds, and slower to run."""
-    import pytensor
-    from pytensor.compile.mode import Mode
-
-    return pytensor.function(inputs, outputs, mode=Mode(linker="py", optimizer="fast_compile"))

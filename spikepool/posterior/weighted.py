@@ -1,8 +1,8 @@
-"""Summaries of weighted samples."""
+"""Summaries of weighted samples, and draws from them."""
 
 import numpy as np
 
-from spikepool.data.spike_counts import FloatArray
+from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.posterior.results import Summary
 
 
@@ -33,3 +33,23 @@ def weighted_quantiles(values: FloatArray, weights: FloatArray, masses: FloatArr
     ends = np.cumsum(weights[order])
     middles = (ends - 0.5 * weights[order]) / ends[-1]
     return np.interp(masses, middles, values[order])
+
+
+def systematic(weights: FloatArray, size: int, offset: float) -> IntArray:
+    """Choose `size` points in proportion to their weights, by systematic resampling.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (D,)
+    size : int
+    offset : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray of int, shape (size,)
+        In ascending order.
+    """
+    ends = np.cumsum(weights) / np.sum(weights)
+    found = np.searchsorted(ends, (np.arange(size) + offset) / size)
+    return np.minimum(found, len(weights) - 1).astype(np.int64)

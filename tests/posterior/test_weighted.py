@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from spikepool.posterior.weighted import weighted_quantiles, weighted_summary
+from spikepool.posterior.weighted import systematic, weighted_quantiles, weighted_summary
 
 MASSES = np.array([0.025, 0.5, 0.975])
 
@@ -79,3 +79,14 @@ def test_points_without_weight_do_not_count():
         np.array([-100.0, 1.0, 2.0, 3.0, 100.0]), np.array([0, 0.25, 0.5, 0.25, 0]), MASSES[1:2]
     )
     np.testing.assert_allclose(found, weighted_quantiles(values, weights, MASSES[1:2]))
+
+
+def test_systematic_draws_are_within_one_of_their_share():
+    """Every point as often as its weight says, rounded down or up; weights need not sum to 1."""
+    weights = np.random.default_rng(4).gamma(0.3, size=50)
+    for offset in (0.0, 0.5, 0.999):
+        chosen = systematic(weights, 1000, offset)
+        assert len(chosen) == 1000
+        assert np.all(np.diff(chosen) >= 0)
+        copies = np.bincount(chosen, minlength=50)
+        assert np.all(np.abs(copies - 1000 * weights / weights.sum()) < 1)

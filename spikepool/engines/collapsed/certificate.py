@@ -22,6 +22,7 @@ from spikepool.posterior.quadrature import (
     Certificate,
     ChainCheck,
 )
+from spikepool.posterior.weighted import systematic
 
 MOST_CHECKED = 96
 """Neurons whose integrals are computed again; all of them where there are fewer."""
@@ -93,8 +94,7 @@ def _chosen(problem: Problem) -> IntArray:
 
 def _spread_draws(weights: FloatArray, count: int) -> IntArray:
     """Return points that stand for equal shares of the weight."""
-    middles = (np.arange(count) + 0.5) / count
-    return np.unique(np.searchsorted(np.cumsum(weights), middles * weights.sum()))
+    return np.unique(systematic(weights, count, 0.5))
 
 
 def _direct_errors(

@@ -41,6 +41,7 @@ from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior, PosteriorDraws
 from spikepool.posterior.quadrature import Certificate, HyperparameterSample, Quadrature
 from spikepool.posterior.summaries import SummaryOptions
+from spikepool.posterior.weighted import systematic
 from spikepool.progress import Progress
 
 
@@ -243,6 +244,5 @@ def _kept(sample: WeightedSample, size: int) -> _Kept:
 
 
 def _copies(weights: FloatArray, total: int) -> IntArray:
-    """Systematic resampling: how often each point is drawn, `total` times in all."""
-    ends = np.floor(np.cumsum(weights) / np.sum(weights) * total + 0.5).astype(np.int64)
-    return np.diff(ends, prepend=0)
+    """Return how often each point is drawn, `total` times in all."""
+    return np.bincount(systematic(weights, total, 0.5), minlength=len(weights))

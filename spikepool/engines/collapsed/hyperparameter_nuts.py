@@ -9,11 +9,12 @@ from spikepool.data.spike_counts import FloatArray
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
 from spikepool.engines.collapsed.pymc_model import collapsed_model
 from spikepool.engines.collapsed.search import STEPS, Found, Problem
-from spikepool.models.prior_density import interpreted
+from spikepool.models.many_points import interpreted
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import measure_mixing
 from spikepool.posterior.quadrature import ChainCheck
+from spikepool.posterior.weighted import systematic
 from spikepool.progress import Progress
 
 CHAINS, TUNE, DRAWS = 4, 500, 500
@@ -125,9 +126,8 @@ def _run(
 
 def _starts(model: Any, sample: WeightedSample) -> list[dict[str, FloatArray]]:
     """Return points that stand for equal shares of the weight, as values of the variables."""
-    shares = (np.arange(CHAINS) + 0.5) / CHAINS
     order = np.argsort(sample.points[:, 0], kind="stable")
-    chosen = order[np.searchsorted(np.cumsum(sample.weights[order]), shares)]
+    chosen = order[systematic(sample.weights[order], CHAINS, 0.5)]
     constrain = interpreted(model.value_vars, model.replace_rvs_by_values(model.free_RVs))
     names = [variable.name for variable in model.free_RVs]
     return [dict(zip(names, constrain(*point), strict=True)) for point in sample.points[chosen]]

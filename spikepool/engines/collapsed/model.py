@@ -10,8 +10,9 @@ from spikepool.data.spike_counts import FloatArray
 from spikepool.engines.collapsed.levels import FixedLevel, Level, PooledLevel, SharedLevel
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import hyperparameter_names, place_hyperparameters
+from spikepool.models.many_points import interpreted, of_many_points
 from spikepool.models.populations import POPULATIONS
-from spikepool.models.prior_density import density_of, interpreted
+from spikepool.models.prior_density import density_of
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 
@@ -63,25 +64,19 @@ class HyperpriorFunctions:
 def compile_hyperpriors(spec: ModelSpec, priors: Priors) -> HyperpriorFunctions:
     """Turn the priors of the PyMC model into functions; nothing is compiled to machine code."""
     import pymc as pm
-    import pytensor.tensor as pt
-    from pytensor.graph.replace import vectorize_graph
 
     names = hyperparameter_names(spec)
     if not names:
         return HyperpriorFunctions((), 0, np.zeros(0), {}, None)
     with pm.Model() as model:
         placed = place_hyperparameters(spec, priors)
-    points = pt.matrix("points", dtype="float64")
-    columns = {value: points[:, i] for i, value in enumerate(model.value_vars)}
-    values = model.replace_rvs_by_values([placed[name] for name in names])
-    outputs = vectorize_graph([model.varlogp, *values], columns)
-    start = model.initial_point()
+    function, start = of_many_points(model, model.varlogp, [placed[name] for name in names])
     return HyperpriorFunctions(
         names=names,
-        size=len(model.value_vars),
-        start=np.array([float(start[value.name]) for value in model.value_vars]),
+        size=len(start),
+        start=start,
         coordinates={rv.name: _transform(model, rv) for rv in model.free_RVs},
-        _function=interpreted([points], outputs),
+        _function=function,
     )
 
 

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spikepool.data.estimates import Estimates
 from spikepool.data.spike_counts import FloatArray
 from spikepool.engines.collapsed.hyperposterior import Laplace, find_mode, sample_adaptively
+from spikepool.models.many_points import of_many_points
 from spikepool.models.normal_normal import (
     build_marginal_model,
     normal_hyperparameters,
     variance_mixture,
 )
 from spikepool.models.normal_priors import NormalPriors
-from spikepool.models.prior_density import interpreted
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.normal_results import ImportanceSample
+from spikepool.posterior.weighted import systematic
 
 _VALUES_AT_ONCE = 4_000_000
 _SEARCHED = (-4.0, -2.0, -1.0, 0.0, 1.0)
@@ -106,40 +106,11 @@ def integrate_hyperparameters(
 
 def _compiled(spec: ModelSpec, x: Estimates, priors: NormalPriors) -> tuple[Any, FloatArray]:
     """Make functions of many points of the marginal model; returns them and a first point."""
-    import pytensor.tensor as pt
-    from pytensor.graph.replace import vectorize_graph
-
     model = build_marginal_model(spec, x, priors)
-    points = pt.matrix("points", dtype="float64")
-    columns = {value: points[:, i] for i, value in enumerate(model.value_vars)}
-    values = model.replace_rvs_by_values([model[name] for name in normal_hyperparameters(spec)])
-    outputs = vectorize_graph([model.logp(), *values], columns)
-    start = model.initial_point()
-    return interpreted([points], outputs), np.array(
-        [float(start[v.name]) for v in model.value_vars]
-    )
+    hyperparameters = [model[name] for name in normal_hyperparameters(spec)]
+    return of_many_points(model, model.logp(), hyperparameters)
 
 
 def _batch(terms: int) -> int:
     """Points of an iteration: many where one costs little."""
     return 8192 if terms <= 60 else 4096 if terms <= 300 else 2048
-
-
-def systematic(weights: FloatArray, size: int, offset: float) -> NDArray[np.int64]:
-    """Choose `size` points in proportion to their weights, by systematic resampling.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (D,)
-    size : int
-    offset : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    ndarray of int, shape (size,)
-        In ascending order.
-    """
-    ends = np.cumsum(weights) / np.sum(weights)
-    found = np.searchsorted(ends, (np.arange(size) + offset) / size)
-    return np.minimum(found, len(weights) - 1).astype(np.int64)

@@ -7,14 +7,13 @@ import numpy as np
 
 from spikepool.data.estimates import Estimates
 from spikepool.data.spike_counts import FloatArray
-from spikepool.engines.normal.hyperposterior import systematic
 from spikepool.engines.normal.request import NormalRequest
 from spikepool.models.normal_normal import Conditional, condition, own_weights, variance_mixture
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.spec import PopulationName
 from spikepool.posterior.normal_mixture import NormalMixtures
 from spikepool.posterior.results import Summary
-from spikepool.posterior.weighted import weighted_quantiles, weighted_summary
+from spikepool.posterior.weighted import systematic, weighted_quantiles, weighted_summary
 
 _VALUES_AT_ONCE = 4_000_000
 _MOST_VALUES = 8_000_000

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from spikepool.engines.collapsed import hyperparameter_nuts
-from spikepool.engines.collapsed.model import compile_hyperpriors, interpreted, levels_of
+from spikepool.engines.collapsed.model import compile_hyperpriors, levels_of
 from spikepool.engines.collapsed.pymc_model import collapsed_model
 from spikepool.engines.collapsed.search import Problem, find_hyperposterior, first_guess
 from spikepool.models.families import FAMILIES
+from spikepool.models.many_points import interpreted
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.progress import Silent
