@@ -44,15 +44,18 @@ def _data_gaps(data: Summary) -> Iterator[str]:
 def model_lines(models: list[Summary]) -> Iterator[str]:
     """Yield a row per model: its population, and how well it predicts."""
     scored = any(model["elpd"] for model in models)
-    header = f"{'':<34}{'typical rate':<22}{'spread':<20}{'dispersion':<31}"
+    labels = [primary_label(model) for model in models]
+    width = max([34, *(len(label) + 2 for label in labels)])
+    header = f"{'':<{width}}{'typical rate':<22}{'spread':<20}{'dispersion':<31}"
     yield (header + ("Δelpd" if scored else "")).rstrip()
-    for model in models:
-        label = primary_label(model)
+    for model, label in zip(models, labels, strict=True):
         shown = [_population_cells(population) for population in model["population"]]
         for cells in shown or [("each neuron alone", "", "")]:
             rate, spread, dispersion = cells
             mark = "" if model["converged"] else "  ! not converged"
-            line = f"{label:<34}{rate:<22}{spread:<20}{dispersion:<31}{_elpd_cell(model)}{mark}"
+            line = (
+                f"{label:<{width}}{rate:<22}{spread:<20}{dispersion:<31}{_elpd_cell(model)}{mark}"
+            )
             yield line.rstrip()
     told = "; Δelpd: predicted log density of left-out trials, against it" if scored else ""
     yield f"* primary: the model of the table neurons{told}"

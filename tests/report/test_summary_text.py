@@ -8,6 +8,7 @@ import pytest
 
 from spikepool.config import RunConfig
 from spikepool.data.spike_counts import Notice
+from spikepool.report.count_text import model_lines
 from spikepool.report.summary import summarise_run
 from spikepool.report.summary_text import data_lines, log_text, notice_lines, summary_lines
 
@@ -283,3 +284,13 @@ class TestLog:
                 "36 beyond the bound"
             ),
         ]
+
+
+def test_a_long_name_of_a_model_pushes_the_columns_on(summary):
+    """All rows alike: every cell begins where its heading does."""
+    models = [dict(model) for model in summary["models"]]
+    models[-1]["label"] = "NB2 partial (a population of a long name)"
+    header, *rows = list(model_lines(models))[:-1]
+    place = header.index("typical rate")
+    assert place > 34
+    assert all(row[place - 1] == " " and row[place] != " " for row in rows)

@@ -67,9 +67,8 @@ def sample_by_nuts(
     ess = float(np.min([[each.ess_bulk[0], each.ess_tail[0]] for each in mixing]))
     r_hat = float(np.max([each.r_hat[0] for each in mixing]))  # undefined if any is
     points = chains.points.reshape(-1, len(names))
-    kept = np.linspace(0, len(points) - 1, int(np.clip(np.nan_to_num(ess), 1, len(points)))).astype(
-        np.int64
-    )
+    independent = int(np.clip(np.nan_to_num(ess), 1, len(points)))
+    kept = np.linspace(0, len(points) - 1, independent).astype(np.int64)
     sample = WeightedSample(
         points[kept],
         chains.log_density.reshape(-1)[kept],

@@ -16,8 +16,10 @@ from spikepool.engines.collapsed.tables import Table, make_table
 from spikepool.models.families import CountFamily
 from spikepool.models.statistics import CountStatistics
 
-NEURONS_AT_ONCE = 256
-"""Most neurons of one task; results do not depend on it."""
+NEURONS_AT_ONCE = (24, 256)
+"""Fewest and most neurons of one task."""
+_TASKS = 8
+"""Tasks that small tables are split into, on any number of cores: the same runs, the same bits."""
 DRAWS_AT_ONCE = 128
 
 
@@ -178,7 +180,7 @@ def tabulate(
 ) -> MarginalLikelihood:
     """Build the lattices of all neurons."""
     every = np.arange(statistics.n_neurons)
-    at_once = min(NEURONS_AT_ONCE, -(-len(every) // (2 * cores)))
+    at_once = int(np.clip(-(-len(every) // _TASKS), *NEURONS_AT_ONCE))
     runs = np.split(every, range(at_once, len(every), at_once))
     parts = in_parallel(
         lambda run: build_lattice(family, statistics.of_neurons(run), region), runs, cores
