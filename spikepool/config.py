@@ -110,7 +110,8 @@ class InputOptions(Section):
     duration: Annotated[float, Field(gt=0)] | None = None
     """Seconds counted in every trial, instead of an exposure column."""
     condition: Names = ()
-    """Column(s) of stimulus conditions; Fano factors and tests are computed within them."""
+    """Column(s) of stimulus conditions: each neuron gets a rate in each, and its dispersion is
+    what is left within them."""
     group: Names = ()
     """Column(s) of groups of neurons, such as area or animal."""
     layout: Literal["auto", "long", "wide"] = "auto"
@@ -145,12 +146,17 @@ class ModelOptions(Section):
     """none, complete or partial. [default: all three]"""
     dispersion_pooling: Literal["none", "complete", "partial"] | None = None
     """Pooling of the dispersions. [default: as the rates]"""
+    condition_pooling: Literal["none", "complete", "partial"] | None = None
+    """Pooling of a neuron's responses to the conditions: partial estimates how far they spread
+    about its own rate, none leaves each free, complete takes all as repeats. [default: as the
+    rates]"""
     population: Literal["normal", "student-t", "gamma"] = "normal"
     """Population of partially pooled rates: normal or student-t (4 degrees of freedom; lets
     outlying neurons stand apart) log rates, or gamma rates."""
     prior: PriorTexts = ()
     """Priors other than the defaults, as NAME=FAMILY(NUMBERS): tau=half-normal(1). Names: mu, tau,
-    theta, a, b, gain_sd, typical_gain_sd, root_excess_fano, typical_root_excess_fano, tau_delta."""
+    theta, a, b, gain_sd, typical_gain_sd, root_excess_fano, typical_root_excess_fano, tau_delta,
+    tuning_sd."""
     primary: str | None = None
     """Model of the table neurons, as family:pooling[:dispersion-pooling]. [default: nb2:partial]"""
     allow_unidentified: bool = False

@@ -94,6 +94,52 @@ class Tally:
             group=self.group[start:stop],
         )
 
+    @property
+    def responses(self) -> "Responses":
+        """What was recorded of every neuron in every condition that it was presented with."""
+        starts = _run_starts(self.neuron, self.condition)
+        of_cell = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(self.count))))
+        return Responses(self.neuron[starts], self.condition[starts], of_cell.astype(np.int64))
+
+    @property
+    def response_names(self) -> list[str]:
+        """Neuron and condition of every response, as ``n1/90``."""
+        responses = self.responses
+        pairs = zip(responses.neuron.tolist(), responses.condition.tolist(), strict=True)
+        return [f"{self.neurons[i]}/{self.conditions[c]}" for i, c in pairs]
+
+    def by_response(self) -> "Tally":
+        """Return the same cells with every response in the place of a neuron."""
+        responses = self.responses
+        return replace(
+            self,
+            neurons=tuple(map(str, range(responses.size))),
+            neuron=responses.of_cell,
+            group=np.zeros(responses.size, dtype=np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Every neuron × condition of a tally, sorted by neuron, then by condition.
+
+    Attributes
+    ----------
+    neuron, condition : ndarray of int64, shape (R,)
+        Index into the tally's `neurons` and `conditions`.
+    of_cell : ndarray of int64, shape (cells,)
+        The response that each cell of the tally belongs to.
+    """
+
+    neuron: IntArray
+    condition: IntArray
+    of_cell: IntArray
+
+    @property
+    def size(self) -> int:
+        """Number of responses."""
+        return len(self.neuron)
+
 
 def tally_counts(counts: SpikeCounts) -> Tally:
     """Reduce a table to its tally.

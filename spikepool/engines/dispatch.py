@@ -5,7 +5,11 @@ from typing import assert_never
 
 from spikepool.config import EngineOptions
 from spikepool.data.tally import Tally
-from spikepool.engines.collapsed.engine import UncertifiedError, integrate_posterior
+from spikepool.engines.collapsed.engine import (
+    UncertifiedError,
+    integrate_posterior,
+    is_collapsible,
+)
 from spikepool.engines.nuts import sample_posterior
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -46,6 +50,10 @@ def compute_posterior(
         case "collapsed":
             return integrate_posterior(spec, tally, priors, options, summary, progress)
         case "auto":
+            if not is_collapsible(spec):
+                sampled = _sampled(spec, tally, priors, options, progress)
+                note = "sampled by nuts: with conditions and a parameter that all neurons share"
+                return replace(sampled, notes=(note,))
             try:
                 return integrate_posterior(spec, tally, priors, options, summary, progress)
             except UncertifiedError as failed:

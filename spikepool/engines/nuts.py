@@ -53,6 +53,10 @@ def _reported_variables(spec: ModelSpec) -> list[str]:
     names = {"none": ["theta"], "complete": ["mu"], "partial": [*hyperparameters, "theta"]}[
         spec.pooling
     ]
+    if spec.condition_pooling == "partial":
+        names.append("tuning_sd")
+    if spec.is_tuned:
+        names.append("response")
     dispersion = FAMILIES[spec.family].dispersion_name
     if spec.dispersion_pooling is None:
         return names
@@ -72,6 +76,7 @@ def _assemble(
     """Give every neuron its draws; completely pooled parameters are shared, not copied."""
     draws = dict(sampled.draws)
     theta, delta = draws.pop("theta", None), draws.pop("delta", None)
+    response = draws.pop("response", None)
     if theta is None:
         theta = _shared(draws["mu"], tally.n_neurons)
     if delta is None and spec.dispersion_pooling is not None:
@@ -83,6 +88,7 @@ def _assemble(
         population=draws,
         theta=theta,
         delta=delta,
+        response=response,
         parametrization=parametrization,
         sampler=sampled.sampler,
     )

@@ -1,18 +1,21 @@
 """From a model specification and a tally to the PyMC model: the only statement of the model.
 
 Names in the model: ``mu``, ``tau`` (gamma population: ``a``, ``b``), ``theta`` (log rate, per
-neuron), ``mu_delta``, ``tau_delta``, ``delta`` (log dispersion, per neuron). Partially pooled
+neuron), ``mu_delta``, ``tau_delta``, ``delta`` (log dispersion, per neuron). With conditions ``theta`` is a
+neuron's own log rate, about which its ``response`` to each condition lies with sd ``tuning_sd``. Partially pooled
 parameters are sampled as ``theta_sampled`` and ``delta_sampled`` (see `parametrization`), rates of
 a gamma population as ``rate_sampled``.
 """
 
 from typing import Any
 
+import numpy as np
+
 from spikepool.data.tally import Tally
 from spikepool.models.families import FAMILIES
 from spikepool.models.parametrization import Parametrization, choose_parametrization
 from spikepool.models.populations import POPULATIONS, normal_members
-from spikepool.models.priors import Priors, default_priors
+from spikepool.models.priors import RATE_SD, Priors, default_priors
 from spikepool.models.spec import ModelSpec
 
 
@@ -46,12 +49,18 @@ def build_model(
     centring = parametrization or choose_parametrization(spec, tally)
     family = FAMILIES[spec.family]
     statistics = family.statistics(tally)
-    with pm.Model(coords={"neuron": list(tally.neurons)}) as model:
+    coords = {"neuron": list(tally.neurons)}
+    if spec.is_tuned:
+        coords["neuron_condition"] = tally.response_names
+    with pm.Model(coords=coords) as model:
         hyperparameters = place_hyperparameters(spec, priors)
         theta = _log_rate(spec, tally, priors, hyperparameters, centring)
         delta = None
         if spec.dispersion_pooling is not None:
             delta = _log_dispersion(spec, tally, priors, hyperparameters, centring)
+        if spec.is_tuned:
+            statistics = family.statistics(tally.by_response())
+            theta, delta = _responses(spec, tally, hyperparameters, centring, theta, delta)
         terms = family.log_likelihood_terms(theta, delta, statistics, pt)
         total = statistics.constant.sum()
         for part in (terms.by_neuron, terms.by_cell, terms.by_tail, terms.by_large):
@@ -64,7 +73,7 @@ def build_model(
 def hyperparameter_names(spec: ModelSpec) -> tuple[str, ...]:
     """Names of what the neurons' parameters depend on, in the model's order.
 
-    Those of the rates' population; ``mu_delta`` and ``tau_delta``, or ``delta``, the logarithm of
+    Those of the rates' population; ``tuning_sd``, the spread between conditions; ``mu_delta`` and ``tau_delta``, or ``delta``, the logarithm of
     a dispersion that all neurons share.
     """
     of_rate = {
@@ -78,7 +87,8 @@ def hyperparameter_names(spec: ModelSpec) -> tuple[str, ...]:
         "complete": ("delta",),
         "partial": ("mu_delta", "tau_delta"),
     }
-    return (*of_rate[spec.pooling], *of_dispersion[spec.dispersion_pooling])
+    of_tuning = ("tuning_sd",) if spec.condition_pooling == "partial" else ()
+    return (*of_rate[spec.pooling], *of_tuning, *of_dispersion[spec.dispersion_pooling])
 
 
 def place_hyperparameters(spec: ModelSpec, priors: Priors) -> dict[str, Any]:
@@ -152,6 +162,23 @@ def _log_dispersion(
     return normal_members("delta", centre, scale, centring.dispersion)
 
 
+def _responses(
+    spec: ModelSpec,
+    tally: Tally,
+    hyperparameters: dict[str, Any],
+    centring: Parametrization,
+    theta: Any,
+    delta: Any,
+) -> tuple[Any, Any]:
+    """Place the responses to each condition; returns their log rates and log dispersions, (R,)."""
+    neuron = tally.responses.neuron
+    sd = hyperparameters.get("tuning_sd", np.float64(RATE_SD))
+    response = normal_members(
+        "response", theta[neuron], sd, centring.response, dims="neuron_condition"
+    )
+    return response, None if delta is None else delta[neuron]
+
+
 def prior_names(spec: ModelSpec) -> tuple[str, ...]:
     """Names of the variables of a model that have a prior of their own, in the model's order.
 
@@ -176,4 +203,5 @@ def prior_names(spec: ModelSpec) -> tuple[str, ...]:
         "complete": (dispersion,),
         "partial": (f"typical_{dispersion}", "tau_delta"),
     }
-    return (*of_rate[spec.pooling], *of_dispersion[spec.dispersion_pooling])
+    of_tuning = ("tuning_sd",) if spec.condition_pooling == "partial" else ()
+    return (*of_rate[spec.pooling], *of_tuning, *of_dispersion[spec.dispersion_pooling])

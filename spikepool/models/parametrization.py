@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from spikepool.data.spike_counts import FloatArray
+from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.errors import UsageError
 from spikepool.models.families import FAMILIES, CountFamily
@@ -42,10 +42,13 @@ class Parametrization:
     Attributes
     ----------
     rate, dispersion : ndarray, shape (N,)
+    response : ndarray, shape (R,), or None
+        Of the responses to each condition; None where they are not parameters.
     """
 
     rate: FloatArray
     dispersion: FloatArray
+    response: FloatArray | None = None
 
 
 def choose_parametrization(
@@ -72,12 +75,15 @@ def choose_parametrization(
         if choice == "noncentered":
             _refuse_centred_population(spec)
         fixed = np.full(tally.n_neurons, float(choice == "centered"))
-        return Parametrization(rate=fixed, dispersion=fixed)
+        responses = np.full(tally.responses.size, fixed[0]) if spec.is_tuned else None
+        return Parametrization(rate=fixed, dispersion=fixed, response=responses)
+    if spec.is_tuned:
+        return _of_responses(spec, tally)
     family = FAMILIES[spec.family]
     log_rate = np.log((tally.spike_count + 0.5) / tally.total_exposure)
     delta = dispersion_weight = np.zeros(tally.n_neurons)
     if family.has_dispersion:
-        delta, dispersion_weight = _dispersion_weights(family, tally, log_rate)
+        delta, dispersion_weight = _dispersion_weights(family, tally)
     variance = 1 / family.information(log_rate, delta, family.statistics(tally))
     rate = np.ones(tally.n_neurons)
     if POPULATIONS[spec.population].has_centring:
@@ -115,16 +121,45 @@ def centring_of(estimate: FloatArray, variance: FloatArray) -> FloatArray:
     return np.asarray(tau_squared / (tau_squared + variance))
 
 
+def _of_responses(spec: ModelSpec, tally: Tally) -> Parametrization:
+    """Choose the centrings of neurons with several conditions.
+
+    Responses are centred as if their neurons' own log rates were their means; those log rates as
+    if the responses spread as they do.
+    """
+    family, neuron = FAMILIES[spec.family], tally.responses.neuron
+    of_responses = tally.by_response()
+    log_rate = np.log((of_responses.spike_count + 0.5) / of_responses.total_exposure)
+    delta = dispersion_weight = np.zeros(tally.n_neurons)
+    if family.has_dispersion:
+        delta, dispersion_weight = _dispersion_weights(family, of_responses, neuron)
+    variance = 1 / family.information(log_rate, delta[neuron], family.statistics(of_responses))
+    own = np.bincount(neuron, log_rate / variance) / np.bincount(neuron, 1 / variance)
+    departure = log_rate - own[neuron]
+    response = centring_of(departure, variance)
+    spread = max(float(np.mean(departure**2 - variance)), 0.0)
+    precision = np.bincount(neuron, 1 / (spread + variance))
+    rate = np.ones(tally.n_neurons)
+    if POPULATIONS[spec.population].has_centring:
+        rate = centring_of(own, 1 / precision)
+    return Parametrization(rate=rate, dispersion=dispersion_weight, response=response)
+
+
 def _dispersion_weights(
-    family: CountFamily, tally: Tally, log_rate: FloatArray
+    family: CountFamily, tally: Tally, neuron: IntArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Posterior mean of δ_i, and its own weight at the first percentile of τ_δ; shape (N,).
 
-    δ_i ~ N(μ_δ, τ_δ²) with the priors of `priors`, on grids.
+    δ_i ~ N(μ_δ, τ_δ²) with the priors of `priors`, on grids. Where `neuron` is given, rows of the
+    tally are responses of those neurons.
     """
     statistics = family.statistics(tally)
+    log_rate = np.log((tally.spike_count + 0.5) / tally.total_exposure)
     levels = (np.full(tally.n_neurons, delta) for delta in _DELTAS)
     log_likelihood = np.stack([_adjusted_profile(family, log_rate, d, statistics) for d in levels])
+    if neuron is not None:
+        starts = np.flatnonzero(np.diff(neuron, prepend=-1))
+        log_likelihood = np.add.reduceat(log_likelihood, starts, axis=1)
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=0))
     log_posterior = np.array(
         [[_log_evidence(likelihood, centre, spread) for centre in _CENTRES] for spread in _SPREADS]

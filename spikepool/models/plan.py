@@ -66,23 +66,28 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
     poolings = _poolings(options, tally, notices)
     specs = tuple(
         dict.fromkeys(
-            _spec(family, pooling, options) for family, pooling in product(families, poolings)
+            _spec(family, pooling, options, tally)
+            for family, pooling in product(families, poolings)
         )
     )
     _check_dispersion_pooling(options, specs, tally, notices)
     _check_population(options, poolings)
+    _check_condition_pooling(options, tally)
     notices += prior_notices(options, {name for spec in specs for name in prior_names(spec)})
-    _note_what_is_not_modelled(tally, notices)
+    _note_what_is_not_modelled(specs, tally, notices)
     if 1 < tally.n_neurons < FEW_NEURONS and "partial" in poolings:
         text = f"{tally.n_neurons} neurons say little about τ, the spread between neurons"
         notices.append(Notice("few-neurons", text))
     return ModelPlan(specs, _primary(options, specs), priors, tuple(notices))
 
 
-def _spec(family: Family, pooling: Pooling, options: ModelOptions) -> ModelSpec:
+def _spec(family: Family, pooling: Pooling, options: ModelOptions, tally: Tally) -> ModelSpec:
     population = options.population if pooling == "partial" else "normal"
     dispersion = None if family == "poisson" else options.dispersion_pooling or pooling
-    return ModelSpec(family, pooling, dispersion, population)
+    conditions = None
+    if len(tally.conditions) > 1:
+        conditions = options.condition_pooling or pooling
+    return ModelSpec(family, pooling, dispersion, population, conditions)
 
 
 def _families(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tuple[Family, ...]:
@@ -155,18 +160,28 @@ def _check_population(options: ModelOptions, poolings: tuple[Pooling, ...]) -> N
         )
 
 
+def _check_condition_pooling(options: ModelOptions, tally: Tally) -> None:
+    if options.condition_pooling is not None and len(tally.conditions) == 1:
+        raise UsageError(
+            f"--condition-pooling {options.condition_pooling}: the table has one condition",
+            "name the column of conditions with --condition, or leave the option out",
+        )
+
+
 def _refuse(options: ModelOptions, notices: list[Notice], message: str, hint: str) -> None:
     if not options.allow_unidentified:
         raise NotIdentifiableError(message, f"{hint} (or --allow-unidentified)")
     notices.append(Notice("not-identified", f"not to be trusted: {message}"))
 
 
-def _note_what_is_not_modelled(tally: Tally, notices: list[Notice]) -> None:
-    if len(tally.conditions) > 1:
+def _note_what_is_not_modelled(
+    specs: tuple[ModelSpec, ...], tally: Tally, notices: list[Notice]
+) -> None:
+    if len(tally.conditions) > 1 and not any(spec.is_tuned for spec in specs):
         text = (
             f"{len(tally.conditions):,} conditions are fitted as if they were repeats, so that "
             "tuning counts as overdispersion in the models; raw Fano factors and tests are within "
-            "condition. To look at one condition: --where"
+            "condition"
         )
         notices.append(Notice("conditions-merged", text))
     if len(tally.groups) > 1:

@@ -290,20 +290,22 @@ class GammaPopulation(RatePopulation):
         return np.asarray(larger - rng.standard_exponential(size) / a - np.log(b))
 
 
-def normal_members(name: str, centre: Any, scale: Any, centring: Any) -> Any:
+def normal_members(name: str, centre: Any, scale: Any, centring: Any, dims: str = "neuron") -> Any:
     """Add N(centre, scale²) of every neuron to the model under `name`; shape (N,)."""
     import pymc as pm
 
-    sampled = pm.Normal(f"{name}_sampled", centring * centre, scale**centring, dims="neuron")
-    return _moved(name, sampled, centre, scale, centring)
+    sampled = pm.Normal(f"{name}_sampled", centring * centre, scale**centring, dims=dims)
+    return _moved(name, sampled, centre, scale, centring, dims)
 
 
-def _moved(name: str, sampled: Any, centre: Any, scale: Any, centring: Any) -> Any:
+def _moved(
+    name: str, sampled: Any, centre: Any, scale: Any, centring: Any, dims: str = "neuron"
+) -> Any:
     """Add what is meant, of location-scale variables that are sampled partly centred."""
     import pymc as pm
 
     value = centre + scale ** (1 - centring) * (sampled - centring * centre)
-    return pm.Deterministic(name, value, dims="neuron")
+    return pm.Deterministic(name, value, dims=dims)
 
 
 POPULATIONS: dict[PopulationName, RatePopulation] = {

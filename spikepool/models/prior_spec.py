@@ -133,6 +133,12 @@ PARAMETERS = _by_name(
         "the spread of the log dispersions",
         near_zero="small differences between neurons' dispersions",
     ),
+    PriorParameter(
+        "tuning_sd",
+        "ω",
+        "the spread of one neuron's log rates between conditions",
+        near_zero="weak tuning",
+    ),
 )
 """By name, as models of counts have them."""
 _OF_ESTIMATES = PARAMETERS | _by_name(
@@ -143,7 +149,7 @@ _OF_ESTIMATES = PARAMETERS | _by_name(
     PriorParameter("theta", "θ", "what is estimated of each neuron, without pooling", ("normal",)),
 )
 """The same, in the words of the family of estimates."""
-_ON_THE_SQUARE = {"tau", "tau_delta"}
+_ON_THE_SQUARE = {"tau", "tau_delta", "tuning_sd"}
 _FIELDS = {"theta": "fixed"}
 
 

@@ -231,6 +231,8 @@ class Priors:
         the four fields below says otherwise.
     tau_delta : Prior
         Population sd of δ.
+    tuning_sd : Prior
+        ω, sd of the log rates of one neuron between conditions.
     a, b : Prior
         Shape and rate of a gamma population of rates; `b` has the unit of exposure. The
         defaults here are those of the BUGS pumps, where that unit is 1,000 hours.
@@ -246,6 +248,7 @@ class Priors:
     tau: Prior
     dispersion: Prior
     tau_delta: Prior
+    tuning_sd: Prior = HalfNormal(1.0)
     a: Prior = Exponential(1.0)
     b: Prior = Gamma(0.1, 1.0)
     fixed: Normal | None = None
@@ -277,7 +280,7 @@ def default_priors(tally: Tally) -> Priors:
     Priors
         μ ~ N(m0, 2.5²) with m0 the mean over neurons of ln((Σy + ½)/Σe), which is also the fixed
         prior without pooling; τ ~ half-Cauchy(1); dispersion ~ half-normal(1);
-        τ_δ ~ half-normal(0.5); a ~ exponential(1); b ~ gamma(0.1, e^m0), so that another unit of
+        τ_δ ~ half-normal(0.5); ω ~ half-normal(1); a ~ exponential(1); b ~ gamma(0.1, e^m0), so that another unit of
         exposure changes nothing but the unit of b.
     """
     m0 = float(np.log((tally.spike_count + 0.5) / tally.total_exposure).mean())

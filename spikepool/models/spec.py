@@ -31,18 +31,28 @@ class ModelSpec:
     population : {'normal', 'student-t', 'gamma'}
         What partially pooled rates are drawn from: normal or student-t log rates, or gamma rates.
         Normal, and without meaning, in the other poolings.
+    condition_pooling : {'none', 'complete', 'partial'} or None
+        Pooling of a neuron's responses to different conditions: about its own log rate with a
+        spread that is estimated (`partial`) or fixed (`none`), or all alike (`complete`). None for
+        tables without conditions.
     """
 
     family: Family
     pooling: Pooling
     dispersion_pooling: Pooling | None
     population: PopulationName = "normal"
+    condition_pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
         if (self.family in _WITHOUT_DISPERSION) != (self.dispersion_pooling is None):
             raise ValueError(f"only Poisson and normal models have no dispersion: {self}")
         if self.population != "normal" and self.pooling != "partial":
             raise ValueError(f"only partially pooled rates have a population: {self}")
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether a neuron's rate differs between conditions."""
+        return self.condition_pooling in ("none", "partial")
 
     @property
     def name(self) -> str:
@@ -65,6 +75,8 @@ class ModelSpec:
         departures: dict[str, str] = {}
         if self.dispersion_pooling not in (None, self.pooling):
             departures["dispersion"] = str(self.dispersion_pooling)
+        if self.condition_pooling not in (None, self.pooling):
+            departures["conditions"] = str(self.condition_pooling)
         if self.population != "normal":
             departures["population"] = self.population
         return departures

@@ -49,6 +49,9 @@ class PosteriorDraws:
         Log rates.
     delta : ndarray, shape (chains, draws, N), or None
         Log dispersions; None for Poisson.
+    response : ndarray, shape (chains, draws, R), or None
+        Log rates in every condition, in the order of ``Tally.responses``; None where conditions
+        make no difference. `theta` is then the neuron's own log rate, about which they lie.
     parametrization : Parametrization or None
         How far each neuron's parameters were centred; None where none was sampled.
     sampler : SamplerStatistics or None
@@ -61,6 +64,7 @@ class PosteriorDraws:
     population: dict[str, NDArray[np.float64]]
     theta: NDArray[np.floating]
     delta: NDArray[np.floating] | None
+    response: NDArray[np.floating] | None = None
     parametrization: Parametrization | None = None
     sampler: SamplerStatistics | None = None
 
@@ -79,6 +83,13 @@ class PosteriorDraws:
         if self.delta is None:
             return None
         return self.delta.reshape(-1, self.delta.shape[-1]).astype(np.float64, copy=False)
+
+    @property
+    def flat_response(self) -> FloatArray | None:
+        """Draws of the responses over all chains; shape (chains × draws, R)."""
+        if self.response is None:
+            return None
+        return self.response.reshape(-1, self.response.shape[-1]).astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True)

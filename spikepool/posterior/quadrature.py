@@ -69,6 +69,25 @@ class NeuronMarginals:
 
 
 @dataclass(frozen=True)
+class ResponseMarginals:
+    """Marginal posteriors of the responses, neuron × condition.
+
+    Attributes
+    ----------
+    rate, log_rate : Summary
+        Arrays of shape (R,), in the order of ``Tally.responses``.
+    fano : Summary or None
+        Fano factor at the response's own rate and mean exposure; None for Poisson.
+    prob_fano_above : ndarray, shape (R,), or None
+    """
+
+    rate: Summary
+    log_rate: Summary
+    fano: Summary | None
+    prob_fano_above: FloatArray | None
+
+
+@dataclass(frozen=True)
 class ChainCheck:
     """How well chains of the hyperparameters mixed.
 
@@ -169,3 +188,4 @@ class Quadrature:
     marginals: NeuronMarginals
     certificate: Certificate
     leave_out: LeaveOut | None
+    responses: ResponseMarginals | None = None

@@ -56,6 +56,54 @@ class Axis:
             self.step_class[neurons], self.start[neurons], self.length[neurons], self.largest_step
         )
 
+    def finer(self, which: BoolArray) -> "Axis":
+        """Take the next finer step for some neurons, over the same window."""
+        start = np.floor(self.start / LADDER).astype(np.int64)
+        length = _rounded_up(np.ceil(self.length / LADDER).astype(np.int64) + 1)
+        return Axis(
+            np.where(which, self.step_class + 1, self.step_class),
+            np.where(which, start, self.start),
+            np.where(which, length, self.length),
+            self.largest_step,
+        )
+
+    def wider(self, below: BoolArray, above: BoolArray) -> "Axis":
+        """Add half the nodes again at either end, where some neurons need it."""
+        more = (self.length // 2 + 3) // 4 * 4
+        return Axis(
+            self.step_class,
+            np.where(below, self.start - more, self.start),
+            self.length + more * (below.astype(np.int64) + above),
+            self.largest_step,
+        )
+
+
+def make_axis(lower: FloatArray, upper: FloatArray, step: FloatArray, largest: float) -> Axis:
+    """Put windows on the global ladder, lengths rounded up so that few differ."""
+    rung = np.ceil(np.log(step / largest) / np.log(LADDER) - 1e-9)
+    step_class = np.maximum(rung, 0).astype(np.int64)
+    rounded_step = largest * LADDER**step_class
+    first = np.floor(lower / rounded_step).astype(np.int64)
+    length = np.ceil(upper / rounded_step).astype(np.int64) - first + 1
+    rounded = _rounded_up(length)
+    return Axis(step_class, first - (rounded - length) // 2, rounded, largest)
+
+
+def join_axes(axes: list[Axis]) -> Axis:
+    """Put the axes of several runs of neurons one after the other."""
+    return Axis(
+        np.concatenate([axis.step_class for axis in axes]),
+        np.concatenate([axis.start for axis in axes]),
+        np.concatenate([axis.length for axis in axes]),
+        axes[0].largest_step,
+    )
+
+
+def _rounded_up(length: IntArray) -> IntArray:
+    """Round up to a multiple of 4, of 8 above 32, of 16 above 64, ..., and to at least 12."""
+    unit = 4 * 2.0 ** np.maximum(0, np.ceil(np.log2(length / 32.0)))
+    return np.maximum(12, np.ceil(length / unit) * unit).astype(np.int64)
+
 
 def _put(values: IntArray, where: IntArray, new: IntArray) -> IntArray:
     result = values.copy()

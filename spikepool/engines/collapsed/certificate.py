@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.wording import plural
 from spikepool.engines.collapsed.direct import integrate_directly
+from spikepool.engines.collapsed.direct_tuned import TunedLikelihood, TunedStatistics
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
 from spikepool.engines.collapsed.lattice import FINE, FINER, Quality
 from spikepool.engines.collapsed.levels import NEGLIGIBLE, Hyperparameters, take
 from spikepool.engines.collapsed.marginal_likelihood import tabulate
+from spikepool.engines.collapsed.responses import ResponseStatistics
 from spikepool.engines.collapsed.search import Found, Problem
 from spikepool.posterior.quadrature import (
     LEAST_ESS,
@@ -28,6 +31,8 @@ MOST_CHECKED = 96
 """Neurons whose integrals are computed again; all of them where there are fewer."""
 FINER_DRAWS = 8
 DIRECT_DRAWS = 3
+MOST_DIRECT_TUNED = 12
+"""Neurons with several conditions that the direct kernel integrates."""
 _FINEST = Quality(0.4, NEGLIGIBLE + 12, 1e-10, 1e-11)
 _CHECKED_BY = {FINE: FINER, FINER: _FINEST}
 
@@ -101,17 +106,34 @@ def _direct_errors(
     problem: Problem, chosen: IntArray, phi: Hyperparameters, by_lattice: FloatArray
 ) -> FloatArray:
     """Largest difference from the direct kernel over a few φ, NaN where it vouches for none."""
-    statistics = problem.statistics.of_neurons(chosen)
     count = by_lattice.shape[1]
     worst = np.full(len(chosen), np.nan)
+    some = _affordable(problem, chosen)
     for draw in np.unique(np.linspace(0, count - 1, DIRECT_DRAWS).astype(np.int64)):
-        one = {name: np.full(len(chosen), values[draw]) for name, values in phi.items()}
+        one = {name: np.full(len(some), values[draw]) for name, values in phi.items()}
         integral = integrate_directly(
-            problem.family, statistics, problem.rate, problem.dispersion, one
+            *_likelihood(problem, chosen[some], one), problem.rate, problem.dispersion, one
         )
-        gap = np.abs(integral.log_integral - by_lattice[:, draw])
-        worst = np.fmax(worst, np.where(np.isfinite(integral.error), gap, np.nan))
+        gap = np.abs(integral.log_integral - by_lattice[some, draw])
+        worst[some] = np.fmax(worst[some], np.where(np.isfinite(integral.error), gap, np.nan))
     return worst
+
+
+def _affordable(problem: Problem, chosen: IntArray) -> IntArray:
+    """Return which of the chosen neurons get a direct integral: of many responses, only some."""
+    if problem.tuning is None:
+        return np.arange(len(chosen))
+    places = np.linspace(0, len(chosen) - 1, min(len(chosen), MOST_DIRECT_TUNED))
+    return np.unique(places.astype(np.int64))
+
+
+def _likelihood(problem: Problem, neurons: IntArray, phi: Hyperparameters) -> tuple[Any, Any]:
+    """Likelihood and statistics of some neurons, as the direct kernel takes them."""
+    statistics = problem.statistics.of_neurons(neurons)
+    if problem.tuning is None or not isinstance(statistics, ResponseStatistics):
+        return problem.family, statistics
+    tuning_sd = problem.tuning.sd(phi, len(neurons))
+    return TunedLikelihood(problem.family), TunedStatistics(statistics, tuning_sd)
 
 
 def integral_problems(certificate: Certificate) -> list[str]:

@@ -1,6 +1,6 @@
 """The collapsed engine on one page: from a tally to a certified posterior."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,19 +13,26 @@ from spikepool.engines.collapsed.certificate import certify_sample
 from spikepool.engines.collapsed.certified_search import find_certified
 from spikepool.engines.collapsed.estimates import (
     combination_of,
+    mixture_of_rates,
     neuron_marginals,
+    response_marginals,
     shared_marginals,
     thresholds_of,
 )
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
+from spikepool.engines.collapsed.lattice import Region
 from spikepool.engines.collapsed.leave_out import TrialCollector, leave_out, leave_out_shared
 from spikepool.engines.collapsed.levels import Hyperparameters, take
-from spikepool.engines.collapsed.marginals import Wanted, mix
+from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood
+from spikepool.engines.collapsed.marginals import Mixture, Wanted, mix
 from spikepool.engines.collapsed.model import (
     HyperpriorFunctions,
     compile_hyperpriors,
     levels_of,
+    tuning_of,
 )
+from spikepool.engines.collapsed.response_marginals import ResponseCollector, draw_all_responses
+from spikepool.engines.collapsed.responses import ResponseStatistics, response_statistics
 from spikepool.engines.collapsed.search import (
     STEPS,
     Problem,
@@ -35,6 +42,7 @@ from spikepool.engines.collapsed.search import (
 )
 from spikepool.engines.collapsed.shared import SharedLikelihood, merge
 from spikepool.engines.seeds import model_seed
+from spikepool.errors import UsageError
 from spikepool.models.families import FAMILIES
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -53,8 +61,9 @@ class UncertifiedError(Exception):
         self.certificate = certificate
 
 
-MOST_SUMS = 1_500_000
-"""Neurons × hyperparameter draws to average over; fewer draws serve where it would be more."""
+MOST_SUMS, MOST_TUNED_SUMS = 1_500_000, 400_000
+"""Neurons × hyperparameter draws to average over, without and with conditions; fewer draws serve
+where it would be more."""
 MOST_TABLED = 40_000_000
 """Nodes × hyperparameter draws of the populations' tables, likewise."""
 FEWEST_DRAWS = 256
@@ -96,25 +105,21 @@ def integrate_posterior(
     rng = np.random.default_rng([model_seed(options.seed, spec), 1])
     hyperpriors = compile_hyperpriors(spec, priors)
     start = first_guess(hyperpriors, tally)
-    if spec.pooling == "complete" and spec.dispersion_pooling in ("complete", None):
+    alike = spec.pooling == "complete" and spec.dispersion_pooling in ("complete", None)
+    if alike and not spec.is_tuned:
         return _all_shared(spec, tally, priors, hyperpriors, start, options, summary, rng)
-    family = FAMILIES[spec.family]
-    problem = Problem(family, family.statistics(tally), *levels_of(spec, priors), hyperpriors)
+    problem = problem_of(spec, tally, priors, hyperpriors)
+    family = problem.family
     found, certificate = find_certified(spec, priors, problem, start, options, rng, progress)
     _refuse_uncertified(certificate, options)
     nodes = len(found.marginal.rows.nodes) + len(found.marginal.columns.nodes)
-    averaged_over = max(FEWEST_DRAWS, min(MOST_SUMS // tally.n_neurons, MOST_TABLED // nodes))
+    sums = MOST_SUMS if problem.tuning is None else MOST_TUNED_SUMS
+    averaged_over = max(FEWEST_DRAWS, min(sums // tally.n_neurons, MOST_TABLED // nodes))
     kept = _kept(found.sample, averaged_over)
     phi = take(found.phi, kept.points)
     copies = _copies(kept.weights, summary.joint_draws)
     progress.advance(4, STEPS, "posteriors of the neurons")
-    shared = found.region.shared
-    collector = TrialCollector(
-        family,
-        tally,
-        found.region,
-        None if shared is None else float(np.sum(kept.weights * phi[shared])),
-    )
+    collector = _collector(spec, tally, problem, found.region, kept.weights, phi, summary)
     wanted = Wanted(
         masses=summary.masses,
         combination=combination_of(spec),
@@ -144,16 +149,96 @@ def integrate_posterior(
     )
     rows = rng.permutation(summary.joint_draws)
     draw_of = np.repeat(np.arange(len(copies)), copies)[rows]
+    drawn, mixture = take(phi, draw_of), mixture.with_draws(rows)
+    draws = _joint_draws(spec, tally, drawn, mixture.theta_draws, mixture.delta_draws)
+    responses = None
+    if isinstance(collector, ResponseCollector):
+        response = _drawn_responses(problem, found.marginal, mixture, drawn, tally, options.seed)
+        draws = replace(draws, response=response[np.newaxis])
+        of_responses = collector.as_mixture()
+        responses = response_marginals(spec, tally, of_responses, mixture)
+        mixture = mixture_of_rates(tally, mixture, of_responses, response, summary.masses)
     quadrature = Quadrature(
         hyperparameters,
         neuron_marginals(spec, tally, mixture, hyperparameters, priors, summary, draw_of),
         certificate,
         left_out,
-    )
-    draws = _joint_draws(
-        spec, tally, take(phi, draw_of), mixture.theta_draws[rows], mixture.delta_draws[rows]
+        responses,
     )
     return Posterior(draws, quadrature, certificate.notes)
+
+
+def is_collapsible(spec: ModelSpec) -> bool:
+    """Whether the engine knows a model: with conditions no parameter may be shared by all."""
+    return not spec.is_tuned or "complete" not in (spec.pooling, spec.dispersion_pooling)
+
+
+def problem_of(
+    spec: ModelSpec, tally: Tally, priors: Priors, hyperpriors: HyperpriorFunctions
+) -> Problem:
+    """State a model of a tally with the neurons' own parameters to be integrated out.
+
+    Raises
+    ------
+    UsageError
+        If the engine has no such model (see `is_collapsible`).
+    """
+    family, levels = FAMILIES[spec.family], levels_of(spec, priors)
+    if not spec.is_tuned:
+        return Problem(family, family.statistics(tally), *levels, hyperpriors)
+    if not is_collapsible(spec):
+        raise UsageError(
+            f"--engine collapsed: {spec.label} has conditions, and a parameter that all neurons "
+            "share, which this engine cannot do together",
+            "leave --engine at auto, or give --engine nuts",
+        )
+    statistics = response_statistics(family, tally)
+    return Problem(family, statistics, *levels, hyperpriors, tuning_of(spec))
+
+
+def _collector(
+    spec: ModelSpec,
+    tally: Tally,
+    problem: Problem,
+    region: Region,
+    weights: FloatArray,
+    phi: Hyperparameters,
+    summary: SummaryOptions,
+) -> TrialCollector | ResponseCollector:
+    """Return what takes the posterior mass of the neurons, to average over it."""
+    if isinstance(problem.statistics, ResponseStatistics):
+        thresholds, _ = thresholds_of(spec, tally.by_response(), summary)
+        return ResponseCollector(
+            problem.family,
+            problem.statistics,
+            tally,
+            region,
+            summary.masses,
+            combination_of(spec),
+            thresholds,
+        )
+    shared = region.shared
+    mean = None if shared is None else float(np.sum(weights * phi[shared]))
+    return TrialCollector(problem.family, tally, region, mean)
+
+
+def _drawn_responses(
+    problem: Problem,
+    marginal: MarginalLikelihood,
+    mixture: Mixture,
+    phi: Hyperparameters,
+    tally: Tally,
+    seed: int,
+) -> NDArray[np.float32]:
+    """Draw the responses of the neurons' joint draws; shape (S, R)."""
+    assert isinstance(problem.statistics, ResponseStatistics)  # noqa: S101
+    assert problem.tuning is not None  # noqa: S101
+    drawn = mixture.theta_draws, mixture.delta_draws
+    tuning_sd = problem.tuning.sd(phi, len(mixture.theta_draws))
+    names = tally.response_names
+    return draw_all_responses(
+        problem.family, problem.statistics, marginal, drawn, tuning_sd, names, seed
+    )
 
 
 def _all_shared(

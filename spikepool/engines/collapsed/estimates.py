@@ -1,24 +1,32 @@
 """From averaged densities to what is reported of every neuron."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.engines.collapsed.marginals import Mixture
+from spikepool.engines.collapsed.response_marginals import ResponseMixture
 from spikepool.models.families import FAMILIES
 from spikepool.models.families.interface import Direction
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws
-from spikepool.posterior.quadrature import HyperparameterSample, NeuronMarginals
+from spikepool.posterior.quadrature import (
+    HyperparameterSample,
+    NeuronMarginals,
+    ResponseMarginals,
+)
 from spikepool.posterior.results import DispersionEstimates, Summary
 from spikepool.posterior.summaries import (
     SummaryOptions,
     dispersion_sources,
     prior_sd_of_log_dispersion,
 )
+from spikepool.posterior.tuning import mean_over_conditions
 from spikepool.posterior.weighted import weighted_quantiles, weighted_summary
 
 
@@ -59,6 +67,75 @@ def neuron_marginals(
         realised_weight=np.clip(1 - mixture.shared_theta, 0.0, 1.0),
         rate_variance=mixture.variances.T[draw_of].astype(np.float32),
         log_rate_mcse=error,
+    )
+
+
+def response_marginals(
+    spec: ModelSpec,
+    tally: Tally,
+    mixture: ResponseMixture,
+    of_neurons: Mixture,
+) -> ResponseMarginals:
+    """Put the mixtures of the responses into the form that is reported.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    tally : Tally
+    mixture : ResponseMixture
+    of_neurons : Mixture
+    """
+    rate = _summary(mixture.rate, np.exp(mixture.theta_quantiles))
+    excess = FAMILIES[spec.family].log_excess_fano
+    fano = above = None
+    if excess is not None:
+        neuron = tally.responses.neuron
+        exposure = tally.by_response().mean_exposure[:, np.newaxis]
+        own = mixture.sum_quantiles
+        if excess.theta == 0:
+            own, above = excess.delta * of_neurons.delta_quantiles[neuron], of_neurons.delta_above
+            above = above[neuron]
+        else:
+            above = mixture.above
+        fano = _quantiles_only(1 + np.exp(own + excess.log_exposure * np.log(exposure)))
+    return ResponseMarginals(
+        rate=_where_it_exists(rate),
+        log_rate=_summary(mixture.theta, mixture.theta_quantiles),
+        fano=fano,
+        prob_fano_above=above,
+    )
+
+
+def mixture_of_rates(
+    tally: Tally,
+    mixture: Mixture,
+    responses: ResponseMixture,
+    drawn: NDArray[np.float32],
+    masses: FloatArray,
+) -> Mixture:
+    """Return the neurons' mixture with the log of their mean rate over conditions in place of θ.
+
+    The mean of the rate is exact; its sd, and all of its logarithm, are those of the joint draws.
+
+    Parameters
+    ----------
+    tally : Tally
+    mixture : Mixture
+    responses : ResponseMixture
+    drawn : ndarray of float32, shape (S, R)
+        Joint draws of the responses.
+    masses : ndarray, shape (M,)
+    """
+    rate = mean_over_conditions(tally, np.exp(drawn.astype(np.float64)))
+    log_rate = np.log(rate)
+    sd = log_rate.std(axis=0, ddof=1)
+    return replace(
+        mixture,
+        theta=(log_rate.mean(axis=0), sd),
+        rate=(mean_over_conditions(tally, responses.rate[0]), rate.std(axis=0, ddof=1)),
+        theta_quantiles=np.quantile(log_rate, masses, axis=0).T,
+        error_theta=np.sqrt(mixture.error_theta**2 + sd**2 / len(rate)),
+        theta_draws=log_rate.astype(np.float32),
     )
 
 
@@ -196,8 +273,9 @@ def _dispersion(
     )
 
 
-def _any_point(spec: ModelSpec) -> bool:
-    return "complete" in (spec.pooling, spec.dispersion_pooling)
+def _known_by_draws(spec: ModelSpec) -> bool:
+    """Whether θ and δ together are known by their joint draws alone."""
+    return spec.is_tuned or "complete" in (spec.pooling, spec.dispersion_pooling)
 
 
 def _direction_quantiles(
@@ -213,7 +291,7 @@ def _direction_quantiles(
     if direction.theta == 0:
         of_delta = (log_dispersion.lower, log_dispersion.median, log_dispersion.upper)
         return direction.delta * np.stack(of_delta, axis=1) + exposure
-    if not _any_point(spec):
+    if not _known_by_draws(spec):
         return mixture.sum_quantiles + exposure
     drawn = _drawn(direction, mixture, tally)
     return np.quantile(drawn, options.masses, axis=0).T
@@ -231,7 +309,7 @@ def _above(
     """P(Fano > threshold | y); shape (N,)."""
     if excess.theta == 0 and spec.dispersion_pooling != "complete":
         return mixture.delta_above
-    if excess.theta != 0 and not _any_point(spec):
+    if excess.theta != 0 and not _known_by_draws(spec):
         return mixture.above
     drawn = _drawn(excess, mixture, tally)
     return np.mean(np.exp(drawn) > options.fano_threshold - 1, axis=0)

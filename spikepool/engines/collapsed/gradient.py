@@ -16,6 +16,10 @@ from spikepool.engines.collapsed.lattice import Lattice
 from spikepool.engines.collapsed.levels import Hyperparameters, Level
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, in_parallel
 from spikepool.engines.collapsed.tables import make_table
+from spikepool.engines.collapsed.tuned_lattice import TunedLattice
+
+_DIFFERENCE = 1e-4
+"""Relative step of the difference along ω."""
 
 
 def total_with_gradient(
@@ -37,6 +41,7 @@ def total_with_gradient(
     """
     region = marginal.region
     at = {name: np.array([value], dtype=np.float64) for name, value in phi.items()}
+    tuning_sd = float(region.tuning.sd(at, 1)[0]) if region.tuning else float("nan")
     rows = _line(region.row_level, marginal.rows, at)
     columns = None if region.shared else _line(region.dispersion, marginal.columns, at)
     of_columns = (region.shared,) if region.shared else _names(region.dispersion)
@@ -44,8 +49,10 @@ def total_with_gradient(
     out = np.empty(marginal.n_neurons)
     gradient = np.empty((marginal.n_neurons, len(names)))
 
-    def run(task: tuple[Lattice, slice]) -> None:
+    def run(task: tuple[Lattice | TunedLattice, slice]) -> None:
         part, neurons = task
+        if isinstance(part, TunedLattice):
+            part = part.at(tuning_sd)
         row_run = _run(part.rows, marginal.rows, neurons)
         column_run = _run(part.columns, marginal.columns, neurons)
         to = (out[neurons], gradient[neurons])
@@ -57,7 +64,18 @@ def total_with_gradient(
         out[neurons] += part.peak
 
     in_parallel(run, marginal.tasks(), marginal.cores)
-    return float(out.sum()), dict(zip(names, gradient.sum(axis=0).tolist(), strict=True))
+    slopes = dict(zip(names, gradient.sum(axis=0).tolist(), strict=True))
+    if region.tuning is not None and region.tuning.fixed is None:
+        slopes["tuning_sd"] = _tuning_slope(marginal, phi)
+    return float(out.sum()), slopes
+
+
+def _tuning_slope(marginal: MarginalLikelihood, phi: Mapping[str, float]) -> float:
+    """Slope along ω: a symmetric difference, exact to about 1e-7."""
+    ends = {name: np.full(2, value) for name, value in phi.items()}
+    ends["tuning_sd"] = phi["tuning_sd"] * np.array([1 - _DIFFERENCE, 1 + _DIFFERENCE])
+    below, above = marginal.total(ends, 2)
+    return float((above - below) / (2 * _DIFFERENCE * phi["tuning_sd"]))
 
 
 def _names(level: Level | None) -> tuple[str, ...]:

@@ -132,7 +132,7 @@ def _integrate_rows(log_values, start, step, nodes, log_weights, out):
 
 
 @njit(**OPTIONS)
-def _row_sums(table, first, likelihood, sums):
+def row_sums(table, first, likelihood, sums):
     """Σ_j table[first + j] L[j, k] for every k; the number of rows is a multiple of 4."""
     n_rows, n_columns = likelihood.shape
     for k in range(n_columns):
@@ -146,8 +146,8 @@ def _row_sums(table, first, likelihood, sums):
 
 
 @njit(**OPTIONS)
-def _four_row_sums(tables, first, likelihood, sums):
-    """As `_row_sums` for four draws at once, to the last digit: fewer loads per product."""
+def four_row_sums(tables, first, likelihood, sums):
+    """As `row_sums` for four draws at once, to the last digit: fewer loads per product."""
     n_rows, n_columns = likelihood.shape
     a, b, c, e = tables[0], tables[1], tables[2], tables[3]
     sums_a, sums_b, sums_c, sums_e = sums[0], sums[1], sums[2], sums[3]
@@ -176,19 +176,19 @@ def _dot(table, first, values, length):
 
 
 @njit(**OPTIONS)
-def _column_sums(table, first, likelihood, transposed, sums):
+def column_sums(table, first, likelihood, transposed, sums):
     """Σ_k table[first + k] L[j, k] for every j."""
     n_rows, n_columns = likelihood.shape
     if n_columns > 1:
-        _row_sums(table, first, transposed, sums)
+        row_sums(table, first, transposed, sums)
         return
     for j in range(n_rows):
         sums[j] = table[first] * likelihood[j, 0]
 
 
 @njit(**OPTIONS)
-def _transposed(likelihood, scratch):
-    """Likelihood.T in rows of its own, for `_column_sums`; nothing for a single column."""
+def transpose(likelihood, scratch):
+    """Likelihood.T in rows of its own, for `column_sums`; nothing for a single column."""
     n_rows, n_columns = likelihood.shape
     result = scratch[: n_rows * n_columns].reshape(n_columns, n_rows)
     for k in range(n_columns):
@@ -220,16 +220,16 @@ def evidence(
         likelihood = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
         transposed = np.empty((0, 0))
         if row_narrow[:, row_class[i]].any():
-            transposed = _transposed(likelihood, scratch)
+            transposed = transpose(likelihood, scratch)
         r0, c0 = row_place[i], column_place[i]
         logarithms = np.empty((0, 0))
         for d in range(n_draws):
             theta_narrow = row_narrow[d, row_class[i]]
             delta_narrow = column_narrow[d, column_class[i]]
             if d % 4 == 0 and d + 4 <= n_draws:
-                _four_row_sums(row_table[d : d + 4], r0, likelihood, sums)
+                four_row_sums(row_table[d : d + 4], r0, likelihood, sums)
             elif d >= n_draws - n_draws % 4:
-                _row_sums(row_table[d], r0, likelihood, sums[d % 4])
+                row_sums(row_table[d], r0, likelihood, sums[d % 4])
             if not theta_narrow:
                 if not delta_narrow:
                     out[i, d] = np.log(_dot(column_table[d], c0, sums[d % 4], n_columns))
@@ -238,7 +238,7 @@ def evidence(
                     logs[k] = np.log(sums[d % 4, k])
             elif not delta_narrow:
                 first, beyond = _reached(row_nodes[d], row_step[i], row_start[i], n_rows)
-                _column_sums(
+                column_sums(
                     column_table[d], c0, likelihood[first:beyond], transposed[:, first:beyond],
                     logs[first:beyond],
                 )  # fmt: skip
@@ -281,16 +281,16 @@ def examine(
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
         likelihood = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
-        transposed = _transposed(likelihood, scratch)
+        transposed = transpose(likelihood, scratch)
         errors[i] = 0.0
         edges[i] = 0.0
         for d in range(row_table.shape[0]):
             row_of, column_of = row_table[d], column_table[d]
             r0, c0 = row_place[i], column_place[i]
-            _row_sums(row_of, r0, likelihood, along)
+            row_sums(row_of, r0, likelihood, along)
             for k in range(n_columns):
                 along[k] *= column_of[c0 + k]
-            _column_sums(column_of, c0, likelihood, transposed, across)
+            column_sums(column_of, c0, likelihood, transposed, across)
             for j in range(n_rows):
                 across[j] *= row_of[r0 + j]
             total = across[:n_rows].sum()
@@ -430,7 +430,7 @@ def _sum_density(
 
 
 @njit(**OPTIONS)
-def _sum_quantiles(
+def sum_quantiles_of(
     mass, row_first, row_step, column_first, column_step, a, b, masses, threshold, quantiles
 ):  # fmt: skip
     """Quantiles of a θ + b δ, and its mass above a threshold."""
@@ -495,6 +495,40 @@ def draw_from(weights, length, uniform):
 
 
 @njit(**OPTIONS)
+def place_moments(weights, length, total):
+    """Mean and variance of the place, in steps from the first node, under weights of that total."""
+    first = 0.0
+    second = 0.0
+    for e in range(length):
+        first += weights[e] * e
+        second += weights[e] * e * e
+    first /= total
+    return first, max(second / total - first * first, 0.0)
+
+
+@njit(**OPTIONS)
+def draw_pair(along, total, spread, given, row_of, r0, scratch, shift, drawn):
+    """Draw θ and δ, in steps from their first nodes; `along`: weights of the columns.
+
+    `spread`: variance of the column's place; `given`: likelihoods, (columns, rows). Draws number
+    `drawn` of a sequence that fills the unit square evenly from `shift` on.
+    """
+    n_columns, n_rows = given.shape
+    u = (shift[0] + drawn * SPREAD[0]) % 1.0
+    v = (shift[1] + drawn * SPREAD[1]) % 1.0
+    k = 0
+    place = 0.0
+    if n_columns > 1:
+        mean, _ = place_moments(along, n_columns, total)
+        cell = pick(along, n_columns, u * total)
+        k = min(max(round(cell), 0), n_columns - 1)
+        place = mean + (cell - mean) * np.sqrt(spread / (spread + 1.0 / 12.0))
+    for j in range(n_rows):
+        scratch[j] = row_of[r0 + j] * given[k, j]
+    return draw_from(scratch, n_rows, v), place
+
+
+@njit(**OPTIONS)
 def _add_products(row_table, r0, column_table, c0, scales, mass):
     """Mass += Σ_d scale_d × rows_d ⊗ columns_d, four draws at a time."""
     n_rows, n_columns = mass.shape
@@ -543,7 +577,7 @@ def mixture(
         n_rows, n_columns = rows[i], columns[i]
         likelihood = values[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
         r0, c0 = row_place[i], column_place[i]
-        transposed = _transposed(likelihood, scratch)
+        transposed = transpose(likelihood, scratch)
         mass = masses_out[offset[i] : offset[i + 1]].reshape(n_rows, n_columns)
         mass[:] = 0.0
         row_first, column_first = row_start[i] * row_step[i], column_start[i] * column_step[i]
@@ -555,59 +589,37 @@ def mixture(
             along, across = along_of[d % 4], across_of[d % 4]
             in_four = d < n_draws - n_draws % 4
             if not in_four:
-                _row_sums(row_of, r0, likelihood, along)
+                row_sums(row_of, r0, likelihood, along)
             elif d % 4 == 0:
-                _four_row_sums(row_table[d : d + 4], r0, likelihood, along_of)
+                four_row_sums(row_table[d : d + 4], r0, likelihood, along_of)
             if not in_four or n_columns == 1:
-                _column_sums(column_of, c0, likelihood, transposed, across)
+                column_sums(column_of, c0, likelihood, transposed, across)
             elif d % 4 == 0:
-                _four_row_sums(column_table[d : d + 4], c0, transposed, across_of)
+                four_row_sums(column_table[d : d + 4], c0, transposed, across_of)
             total = 0.0
             for k in range(n_columns):
                 along[k] *= column_of[c0 + k]
                 total += along[k]
             scales[d] = weights[d] / total
-            first = 0.0
-            second = 0.0
             for j in range(n_rows):
                 across[j] *= row_of[r0 + j]
-                first += across[j] * j
-                second += across[j] * j * j
-            first /= total
-            variance = max(second / total - first * first, 0.0) * row_step[i] ** 2
+            first, variance = place_moments(across, n_rows, total)
+            variance *= row_step[i] ** 2
             mean_theta[d] = row_first + first * row_step[i]
             variances[i, d] = variance
             width = max(row_width[d], row_resolved * row_step[i])
             shared += weights[d] * variance / width**2
+            spread = 0.0
             if n_columns > 1:
-                first = 0.0
-                second = 0.0
-                for k in range(n_columns):
-                    first += along[k] * k
-                    second += along[k] * k * k
-                first /= total
-                spread = max(second / total - first * first, 0.0) * column_step[i] ** 2
-                mean_delta = column_first + first * column_step[i]
+                _, spread = place_moments(along, n_columns, total)
                 width = max(column_width[d], column_resolved * column_step[i])
-                shared_delta += weights[d] * spread / width**2
-            else:
-                spread = 0.0
-                mean_delta = column_first
+                shared_delta += weights[d] * spread * column_step[i] ** 2 / width**2
             for _ in range(copies[d]):
-                u = (shifts[i, 0] + drawn * SPREAD[0]) % 1.0
-                v = (shifts[i, 1] + drawn * SPREAD[1]) % 1.0
-                k = 0
-                place = mean_delta
-                if n_columns > 1:
-                    cell = pick(along, n_columns, u * total)
-                    k = min(max(round(cell), 0), n_columns - 1)
-                    shrink = np.sqrt(spread / (spread + column_step[i] ** 2 / 12))
-                    place += (column_first + cell * column_step[i] - mean_delta) * shrink
-                column_draws[drawn, i] = place
-                given = transposed[k]
-                for j in range(n_rows):
-                    across[j] = row_of[r0 + j] * given[j]
-                row_draws[drawn, i] = row_first + draw_from(across, n_rows, v) * row_step[i]
+                place, other = draw_pair(
+                    along, total, spread, transposed, row_of, r0, across, shifts[i], drawn
+                )
+                row_draws[drawn, i] = row_first + place * row_step[i]
+                column_draws[drawn, i] = column_first + other * column_step[i]
                 drawn += 1
         _add_products(row_table, r0, column_table, c0, scales, mass)
         total = 0.0
@@ -615,7 +627,7 @@ def mixture(
             for k in range(n_columns):
                 mass[j, k] *= likelihood[j, k]
                 total += mass[j, k]
-        column_above[i] = _summarise(
+        column_above[i] = summarise(
             mass, total, row_first, row_step[i], column_first, column_step[i], moments[i],
             masses, row_quantiles[i], column_quantiles[i], column_thresholds[i],
         )  # fmt: skip
@@ -623,7 +635,7 @@ def mixture(
         moments[i, 7] = shared_delta
         moments[i, 8] = squared_error(mean_theta, weights)
         if b != 0.0 and n_columns > 1:
-            above[i] = _sum_quantiles(
+            above[i] = sum_quantiles_of(
                 mass, row_first, row_step[i], column_first, column_step[i], a, b,
                 masses, thresholds[i], sum_quantiles[i],
             )  # fmt: skip
@@ -642,7 +654,7 @@ def squared_error(means, weights):
 
 
 @njit(**OPTIONS)
-def _summarise(
+def summarise(
     mass, total, row_first, row_step, column_first, column_step, moments,
     masses, row_quantiles, column_quantiles, threshold,
 ):  # fmt: skip

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.engines.collapsed import kernels, kernels_shared
-from spikepool.engines.collapsed.axes import LADDER, Axis, make_ladder
+from spikepool.engines.collapsed.axes import Axis, make_axis, make_ladder
 from spikepool.engines.collapsed.levels import (
     NEGLIGIBLE,
     Hyperparameters,
     Level,
     SharedLevel,
+    TuningLevel,
     take,
 )
 from spikepool.engines.collapsed.tables import make_table
@@ -124,6 +125,10 @@ class Windows:
     upper: FloatArray
     step: FloatArray
 
+    def along(self, which: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Lower and upper ends and steps of one parameter; shape (N,)."""
+        return self.lower[which], self.upper[which], self.step[which]
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -167,6 +172,8 @@ class Region:
     least_width : tuple of (float, float)
         Population widths, of θ and δ, that the lattice should still resolve.
     quality : Quality
+    tuning : TuningLevel or None
+        Of the responses to several conditions; θ is then the neuron's own a.
     """
 
     rate: Level
@@ -174,6 +181,7 @@ class Region:
     corners: Hyperparameters
     least_width: tuple[float, float]
     quality: Quality
+    tuning: TuningLevel | None = None
 
     @property
     def shared(self) -> str | None:
@@ -211,8 +219,9 @@ def build_lattice(family: CountFamily, s: CountStatistics, region: Region) -> La
     Lattice
     """
     windows = find_windows(family, s, region)
-    theta = _axis(windows, 0, LARGEST_STEP_THETA * region.quality.step_factor)
-    delta = _axis(windows, 1, LARGEST_STEP_DELTA * region.quality.step_factor)
+    factor = region.quality.step_factor
+    theta = make_axis(*windows.along(0), LARGEST_STEP_THETA * factor)
+    delta = make_axis(*windows.along(1), LARGEST_STEP_DELTA * factor)
     if region.dispersion is None:
         zero = np.zeros(s.n_neurons, dtype=np.int64)
         delta = Axis(zero, zero, zero + 1, LARGEST_STEP_DELTA)
@@ -235,8 +244,8 @@ def _mended(lattice: Lattice, region: Region) -> tuple[Axis, Axis, BoolArray]:
     """Return finer or wider axes for the neurons that need and can have them, and which do."""
     errors, edges = examine_lattice(lattice, region)
     coarse, cut = errors > region.quality.most_error, edges > region.quality.most_edge
-    rows = _finer(_wider(lattice.rows, cut[:, 0], cut[:, 1]), coarse[:, 0])
-    columns = _finer(_wider(lattice.columns, cut[:, 2], cut[:, 3]), coarse[:, 1])
+    rows = lattice.rows.wider(cut[:, 0], cut[:, 1]).finer(coarse[:, 0])
+    columns = lattice.columns.wider(cut[:, 2], cut[:, 3]).finer(coarse[:, 1])
     affordable = rows.length * columns.length <= MOST_MENDED
     return rows, columns, (coarse.any(axis=1) | cut.any(axis=1)) & affordable
 
@@ -284,47 +293,6 @@ def examine_lattice(lattice: Lattice, region: Region) -> tuple[FloatArray, Float
         edges,
     )
     return errors, edges
-
-
-def _finer(axis: Axis, which: BoolArray) -> Axis:
-    """Take the next finer step for some neurons, over the same window."""
-    start = np.floor(axis.start / LADDER).astype(np.int64)
-    length = _rounded_up(np.ceil(axis.length / LADDER).astype(np.int64) + 1)
-    return Axis(
-        np.where(which, axis.step_class + 1, axis.step_class),
-        np.where(which, start, axis.start),
-        np.where(which, length, axis.length),
-        axis.largest_step,
-    )
-
-
-def _wider(axis: Axis, below: BoolArray, above: BoolArray) -> Axis:
-    """Add half the nodes again at either end."""
-    more = (axis.length // 2 + 3) // 4 * 4
-    start = np.where(below, axis.start - more, axis.start)
-    return Axis(
-        axis.step_class,
-        start,
-        axis.length + more * (below.astype(np.int64) + above),
-        axis.largest_step,
-    )
-
-
-def _axis(windows: Windows, which: int, largest: float) -> Axis:
-    """Put windows on the global ladder, lengths rounded up so that few differ."""
-    rung = np.ceil(np.log(windows.step[which] / largest) / np.log(LADDER) - 1e-9)
-    step_class = np.maximum(rung, 0).astype(np.int64)
-    step = largest * LADDER**step_class
-    first = np.floor(windows.lower[which] / step).astype(np.int64)
-    length = np.ceil(windows.upper[which] / step).astype(np.int64) - first + 1
-    rounded = _rounded_up(length)
-    return Axis(step_class, first - (rounded - length) // 2, rounded, largest)
-
-
-def _rounded_up(length: IntArray) -> IntArray:
-    """Round up to a multiple of 4, of 8 above 32, of 16 above 64, ..., and to at least 12."""
-    unit = 4 * 2.0 ** np.maximum(0, np.ceil(np.log2(length / 32.0)))
-    return np.maximum(12, np.ceil(length / unit) * unit).astype(np.int64)
 
 
 def fill(

@@ -28,7 +28,9 @@ from spikepool.engines.collapsed.hyperposterior import (
 from spikepool.engines.collapsed.lattice import Lattice, Region
 from spikepool.engines.collapsed.levels import Hyperparameters
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
+from spikepool.engines.collapsed.responses import response_statistics
 from spikepool.engines.collapsed.shared import by_neuron
+from spikepool.engines.collapsed.tuned_lattice import TunedLattice
 from spikepool.models.families import CountFamily
 from spikepool.posterior.quadrature import LeaveOut
 
@@ -86,8 +88,9 @@ class TrialCollector:
         cells = len(tally.count)
         self.trials = TrialDensities(np.empty(cells), np.zeros(cells, dtype=np.bool_))
 
-    def add(self, lattice: Lattice, neurons: slice, mass: FloatArray) -> None:
+    def add(self, lattice: Lattice | TunedLattice, neurons: slice, mass: FloatArray) -> None:
         """Take the posterior mass of a run of neurons; may be called on any thread."""
+        assert isinstance(lattice, Lattice)  # noqa: S101 - responses have lattices of their own
         ends = np.searchsorted(self._tally.neuron, [neurons.start, neurons.stop])
         begin = int(ends[0])
         of_cell = self._tally.neuron[ends[0] : ends[1]] - neurons.start
@@ -276,7 +279,12 @@ def leave_out(
     left = refits
     for cells in _examined(trials, alone, sizes[tally.neuron], len(weights)):
         reduced = without_trials(tally, cells)
-        rest = tabulate(family, family.statistics(reduced), region, integrals.cores)
+        statistics = (
+            family.statistics(reduced)
+            if region.tuning is None
+            else response_statistics(family, reduced)
+        )
+        rest = tabulate(family, statistics, region, integrals.cores)
         ratios = marginal[tally.neuron[cells]] - rest.by_neuron(phi, len(weights))
         smoothed = smooth_ratios(ratios, weights)
         worst = _worst(smoothed.pareto_k, left)

@@ -273,6 +273,23 @@ class FixedLevel(Level):
         return {}
 
 
+@dataclass(frozen=True)
+class TuningLevel:
+    """Where the responses of one neuron come from: N(a, ω²) about the neuron's own log rate.
+
+    Attributes
+    ----------
+    fixed : float or None
+        ω where it is not estimated; None: the hyperparameter ``tuning_sd``.
+    """
+
+    fixed: float | None = None
+
+    def sd(self, phi: Hyperparameters, draws: int) -> FloatArray:
+        """ω of D hyperparameters; shape (D,)."""
+        return np.full(draws, self.fixed) if self.fixed is not None else phi["tuning_sd"]
+
+
 def _shape(phi: Hyperparameters) -> tuple[int, ...]:
     return next((np.shape(values) for values in phi.values()), (1,))
 

@@ -8,13 +8,22 @@ from itertools import pairwise
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
-from spikepool.engines.collapsed import kernels, kernels_shared
-from spikepool.engines.collapsed.axes import Axis, Ladder, make_ladder
+from spikepool.engines.collapsed import kernels, kernels_shared, kernels_tuned
+from spikepool.engines.collapsed.axes import Ladder, join_axes, make_ladder
 from spikepool.engines.collapsed.lattice import Lattice, Region, build_lattice
 from spikepool.engines.collapsed.levels import Hyperparameters, take
+from spikepool.engines.collapsed.responses import ResponseStatistics
 from spikepool.engines.collapsed.tables import Table, make_table
+from spikepool.engines.collapsed.tuned_lattice import (
+    TunedLattice,
+    build_tuned_lattice,
+    smallest_standard_error,
+)
+from spikepool.engines.collapsed.tuning import make_tuning_axis
 from spikepool.models.families import CountFamily
 from spikepool.models.statistics import CountStatistics
+
+type Statistics = CountStatistics | ResponseStatistics
 
 NEURONS_AT_ONCE = (24, 256)
 """Fewest and most neurons of one task."""
@@ -40,7 +49,7 @@ class MarginalLikelihood:
 
     family: CountFamily
     region: Region
-    parts: tuple[Lattice, ...]
+    parts: tuple[Lattice | TunedLattice, ...]
     rows: Ladder
     columns: Ladder
     cores: int
@@ -64,7 +73,7 @@ class MarginalLikelihood:
         rows, columns = self.rows.of_neurons(chosen), self.columns.of_neurons(chosen)
         return replace(self, parts=tuple(parts), rows=rows, columns=columns)
 
-    def tasks(self) -> list[tuple[Lattice, slice]]:
+    def tasks(self) -> list[tuple[Lattice | TunedLattice, slice]]:
         """Return every run of neurons with its place among all of them."""
         ends = np.cumsum([0, *(len(part.peak) for part in self.parts)]).tolist()
         return [
@@ -101,23 +110,28 @@ class MarginalLikelihood:
         if shared is None:
             column_table = make_table(self.region.dispersion, self.columns, phi, draws)
 
-        def run(task: tuple[Lattice, slice]) -> None:
+        def run(task: tuple[Lattice | TunedLattice, slice]) -> None:
             part, neurons = task
             target = out[neurons]
-            if column_table is None:
-                self._sum_shared(part, neurons, row_table, phi, target)
+            if column_table is not None:
+                self._sum_both(part, neurons, row_table, column_table, phi, target)
             else:
-                self._sum_both(part, neurons, row_table, column_table, target)
+                assert isinstance(part, Lattice)  # noqa: S101 - `shared` is not of tuned neurons
+                self._sum_shared(part, neurons, row_table, phi, target)
             target += part.peak[:, np.newaxis]
 
         in_parallel(run, self.tasks(), self.cores)
 
     def _sum_both(
-        self, part: Lattice, neurons: slice, rows: Table, columns: Table, out: FloatArray
+        self,
+        part: Lattice | TunedLattice,
+        neurons: slice,
+        rows: Table,
+        columns: Table,
+        phi: Hyperparameters,
+        out: FloatArray,
     ) -> None:
-        kernels.evidence(
-            part.values,
-            part.offset,
+        nodes_and_tables = (
             part.rows.length,
             part.columns.length,
             part.rows.start,
@@ -138,6 +152,12 @@ class MarginalLikelihood:
             columns.log_weights,
             out,
         )
+        if isinstance(part, Lattice):
+            kernels.evidence(part.values, part.offset, *nodes_and_tables)
+            return
+        assert self.region.tuning is not None  # noqa: S101
+        coefficients = part.tuning.coefficients(self.region.tuning.sd(phi, out.shape[1]))
+        kernels_tuned.evidence_tuned(part.values, part.offset, coefficients, *nodes_and_tables)
 
     def _sum_shared(
         self,
@@ -176,24 +196,29 @@ def in_parallel[T, R](function: Callable[[T], R], tasks: list[T], cores: int) ->
 
 
 def tabulate(
-    family: CountFamily, statistics: CountStatistics, region: Region, cores: int
+    family: CountFamily, statistics: Statistics, region: Region, cores: int
 ) -> MarginalLikelihood:
     """Build the lattices of all neurons."""
+    build = _builder(family, statistics, region)
     every = np.arange(statistics.n_neurons)
     at_once = int(np.clip(-(-len(every) // _TASKS), *NEURONS_AT_ONCE))
     runs = np.split(every, range(at_once, len(every), at_once))
-    parts = in_parallel(
-        lambda run: build_lattice(family, statistics.of_neurons(run), region), runs, cores
-    )
-    rows = make_ladder(_joined([part.rows for part in parts]))
-    columns = make_ladder(_joined([part.columns for part in parts]))
+    parts = in_parallel(build, runs, cores)
+    rows = make_ladder(join_axes([part.rows for part in parts]))
+    columns = make_ladder(join_axes([part.columns for part in parts]))
     return MarginalLikelihood(family, region, tuple(parts), rows, columns, cores)
 
 
-def _joined(axes: list[Axis]) -> Axis:
-    return Axis(
-        np.concatenate([axis.step_class for axis in axes]),
-        np.concatenate([axis.start for axis in axes]),
-        np.concatenate([axis.length for axis in axes]),
-        axes[0].largest_step,
+def _builder(
+    family: CountFamily, statistics: Statistics, region: Region
+) -> Callable[[IntArray], Lattice | TunedLattice]:
+    """Return what builds the lattices of a run of neurons."""
+    if not isinstance(statistics, ResponseStatistics):
+        return lambda run: build_lattice(family, statistics.of_neurons(run), region)
+    assert region.tuning is not None  # noqa: S101
+    tuning = make_tuning_axis(
+        region.tuning.sd(region.corners, region.n_corners),
+        smallest_standard_error(statistics),
+        region.quality.most_error,
     )
+    return lambda run: build_tuned_lattice(family, statistics.of_neurons(run), region, tuning)

@@ -2,17 +2,18 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray, IntArray
-from spikepool.engines.collapsed import kernels, kernels_shared
+from spikepool.engines.collapsed import kernels, kernels_shared, kernels_tuned
 from spikepool.engines.collapsed.lattice import Lattice
 from spikepool.engines.collapsed.levels import Hyperparameters, Level
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, in_parallel
 from spikepool.engines.collapsed.tables import make_table
+from spikepool.engines.collapsed.tuned_lattice import TunedLattice
 
 MOMENTS = 9
 
@@ -54,6 +55,10 @@ class Mixture:
     theta_draws: NDArray[np.float32]
     delta_draws: NDArray[np.float32]
 
+    def with_draws(self, rows: IntArray) -> "Mixture":
+        """Return the same with the joint draws in another order."""
+        return replace(self, theta_draws=self.theta_draws[rows], delta_draws=self.delta_draws[rows])
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -82,7 +87,7 @@ class Wanted:
     neurons: tuple[str, ...]
 
 
-type OnMass = Callable[[Lattice, slice, FloatArray], None]
+type OnMass = Callable[[Lattice | TunedLattice, slice, FloatArray], None]
 """Told the posterior mass of every node of a run of neurons."""
 
 
@@ -126,7 +131,10 @@ def mix(
         columns = make_table(region.dispersion, marginal.columns, phi, n_draws).weights
         other = _width(region.dispersion, phi, n_draws)
         widths = (width, other, resolved, _resolved(region.dispersion))
-        _mix_both(marginal, weights, wanted, (rows, columns), widths, shifts, result, on_mass)
+        tuning_sd = region.tuning.sd(phi, n_draws) if region.tuning else None
+        _mix_both(
+            marginal, weights, wanted, (rows, columns), tuning_sd, widths, shifts, result, on_mass
+        )
     return result.as_mixture()
 
 
@@ -179,17 +187,16 @@ def _mix_both(
     weights: FloatArray,
     wanted: Wanted,
     tables: tuple[FloatArray, FloatArray],
+    tuning_sd: FloatArray | None,
     widths: tuple[FloatArray, FloatArray, float, float],
     shifts: FloatArray,
     result: _Outputs,
     on_mass: OnMass,
 ) -> None:
-    def run(task: tuple[Lattice, slice]) -> None:
+    def run(task: tuple[Lattice | TunedLattice, slice]) -> None:
         part, neurons = task
         mass = np.empty_like(part.values)
-        kernels.mixture(
-            part.values,
-            part.offset,
+        arguments = (
             part.rows.length,
             part.columns.length,
             part.rows.start,
@@ -213,6 +220,12 @@ def _mix_both(
             *(each[:, neurons] for each in result.draws),
             mass,
         )
+        if isinstance(part, Lattice):
+            kernels.mixture(part.values, part.offset, *arguments)
+        else:
+            assert tuning_sd is not None  # noqa: S101
+            coefficients = part.tuning.coefficients(tuning_sd)
+            kernels_tuned.mixture_tuned(part.values, part.offset, coefficients, *arguments)
         on_mass(part, neurons, mass)
 
     in_parallel(run, marginal.tasks(), marginal.cores)
@@ -234,8 +247,9 @@ def _mix_shared(
     moments = np.zeros((marginal.n_neurons, 6))
     variances = np.empty((marginal.n_neurons, len(shared)))
 
-    def run(task: tuple[Lattice, slice]) -> None:
+    def run(task: tuple[Lattice | TunedLattice, slice]) -> None:
         part, neurons = task
+        assert isinstance(part, Lattice)  # noqa: S101 - nothing is shared by tuned neurons
         mass = np.empty((len(part.peak), part.rows.length.max()))
         kernels_shared.mixture_shared(
             part.values,

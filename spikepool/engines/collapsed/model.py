@@ -7,13 +7,19 @@ from typing import Any
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
-from spikepool.engines.collapsed.levels import FixedLevel, Level, PooledLevel, SharedLevel
+from spikepool.engines.collapsed.levels import (
+    FixedLevel,
+    Level,
+    PooledLevel,
+    SharedLevel,
+    TuningLevel,
+)
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import hyperparameter_names, place_hyperparameters
 from spikepool.models.many_points import interpreted, of_many_points
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.prior_density import density_of
-from spikepool.models.priors import Priors
+from spikepool.models.priors import RATE_SD, Priors
 from spikepool.models.spec import ModelSpec
 
 
@@ -83,6 +89,13 @@ def compile_hyperpriors(spec: ModelSpec, priors: Priors) -> HyperpriorFunctions:
 def levels_of(spec: ModelSpec, priors: Priors) -> tuple[Level, Level | None]:
     """Where each neuron's θ and δ come from; None for the δ of a family without dispersion."""
     return _rate_level(spec, priors), _dispersion_level(spec, priors)
+
+
+def tuning_of(spec: ModelSpec) -> TuningLevel | None:
+    """Where the responses to each condition come from; None where all are alike."""
+    if not spec.is_tuned:
+        return None
+    return TuningLevel(None if spec.condition_pooling == "partial" else RATE_SD)
 
 
 def _rate_level(spec: ModelSpec, priors: Priors) -> Level:

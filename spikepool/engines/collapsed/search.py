@@ -15,12 +15,15 @@ from spikepool.engines.collapsed.hyperposterior import (
     sample_adaptively,
 )
 from spikepool.engines.collapsed.lattice import FINE, ROUGH, Quality, Region
-from spikepool.engines.collapsed.levels import Level
-from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
+from spikepool.engines.collapsed.levels import Level, TuningLevel
+from spikepool.engines.collapsed.marginal_likelihood import (
+    MarginalLikelihood,
+    Statistics,
+    tabulate,
+)
 from spikepool.engines.collapsed.model import HyperpriorFunctions
 from spikepool.engines.collapsed.shared import SharedLikelihood
 from spikepool.models.families import CountFamily
-from spikepool.models.statistics import CountStatistics
 from spikepool.posterior.weighted import weighted_quantiles
 from spikepool.progress import Progress
 
@@ -38,6 +41,8 @@ _CUT = 1e-4
 _MOST_OUTSIDE = 1e-3
 _BATCH = 512
 _MOST_TRIES = 6
+_GENERATORS = (3, 2)
+"""Coordinates whose signs make that of the fourth and of the fifth: a fractional factorial."""
 _LOWER_MARGIN = 10.0
 """Margin below, over that above, of all coordinates but the first: the tails towards no spread and
 no dispersion are long, and cost no lattice more."""
@@ -54,13 +59,16 @@ class Problem:
     rate, dispersion : Level
         `dispersion` is None where the family has none.
     hyperpriors : HyperpriorFunctions
+    tuning : TuningLevel or None
+        Of the responses to several conditions; `statistics` are then those of the responses.
     """
 
     family: CountFamily
-    statistics: CountStatistics
+    statistics: Statistics
     rate: Level
     dispersion: Level | None
     hyperpriors: HyperpriorFunctions
+    tuning: TuningLevel | None = None
 
 
 @dataclass(frozen=True)
@@ -76,11 +84,11 @@ class Box:
         return np.asarray(((points >= self.lower) & (points <= self.upper)).all(axis=1))
 
     def corners(self) -> FloatArray:
-        """Return the centre, then every corner (half of them where there are many)."""
+        """Return the centre, then every corner: of more than eight, a balanced fraction of eight."""
         size = len(self.centre)
         signs = np.array(list(product((0, 1), repeat=min(size, 3))), dtype=np.int64)
-        if size > 3:
-            signs = np.column_stack([signs, signs.sum(axis=1) % 2])
+        for of in _GENERATORS[: max(size - 3, 0)]:
+            signs = np.column_stack([signs, signs[:, :of].sum(axis=1) % 2])
         ends = np.stack([self.lower, self.upper])
         return np.vstack([self.centre, ends[signs, np.arange(size)]])
 
@@ -180,7 +188,7 @@ def find_hyperposterior(
 def _without_hyperparameters(problem: Problem, cores: int, quality: Quality) -> Found:
     """Tabulate the neurons of a model in which nothing is pooled."""
     widths = _least_width(problem.rate, {}), _least_width(problem.dispersion, {})
-    region = Region(problem.rate, problem.dispersion, {}, widths, quality)
+    region = Region(problem.rate, problem.dispersion, {}, widths, quality, problem.tuning)
     marginal = tabulate(problem.family, problem.statistics, region, cores)
     nothing = np.zeros((1, 0))
     log_evidence = float(marginal.total({}, 1)[0])
@@ -267,7 +275,7 @@ def _rough_mode(problem: Problem, start: FloatArray, cores: int) -> Laplace:
 
 def _climbed(
     problem: Problem,
-    statistics: CountStatistics,
+    statistics: Statistics,
     scale: float,
     laplace: Laplace,
     reach: FloatArray,
@@ -314,6 +322,7 @@ def _region(problem: Problem, box: Box, laplace: Laplace, quality: Quality) -> R
         corners,
         (_least_width(problem.rate, low), _least_width(problem.dispersion, low)),
         quality,
+        problem.tuning,
     )
 
 
