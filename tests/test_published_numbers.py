@@ -17,7 +17,7 @@ from spikepool.engines.nuts import sample_posterior
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import measure_mixing
-from spikepool.posterior.summaries import SummaryOptions
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Silent
 
 BRMS = {"mu": (1.42, 0.07), "tau": (0.70, 0.05), "log_size": (1.48, 0.06), "size_sd": (0.35, 0.06)}

@@ -14,7 +14,7 @@ from spikepool.engines.nuts import sample_posterior
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior
-from spikepool.posterior.summaries import SummaryOptions
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Progress
 
 

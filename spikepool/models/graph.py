@@ -1,10 +1,10 @@
 """From a model specification and a tally to the PyMC model: the only statement of the model.
 
 Names in the model: ``mu``, ``tau`` (gamma population: ``a``, ``b``), ``theta`` (log rate, per
-neuron), ``mu_delta``, ``tau_delta``, ``delta`` (log dispersion, per neuron). With conditions ``theta`` is a
-neuron's own log rate, about which its ``response`` to each condition lies with sd ``tuning_sd``. Partially pooled
-parameters are sampled as ``theta_sampled`` and ``delta_sampled`` (see `parametrization`), rates of
-a gamma population as ``rate_sampled``.
+neuron), ``mu_delta``, ``tau_delta``, ``delta`` (log dispersion, per neuron). With conditions
+``theta`` is a neuron's own log rate, about which its ``response`` to each condition lies with sd
+``tuning_sd``. Partially pooled parameters are sampled as ``theta_sampled``, ``delta_sampled`` and
+``response_sampled`` (see `parametrization`), rates of a gamma population as ``rate_sampled``.
 """
 
 from typing import Any
@@ -60,7 +60,7 @@ def build_model(
             delta = _log_dispersion(spec, tally, priors, hyperparameters, centring)
         if spec.is_tuned:
             statistics = family.statistics(tally.by_response())
-            theta, delta = _responses(spec, tally, hyperparameters, centring, theta, delta)
+            theta, delta = _responses(tally, hyperparameters, centring, theta, delta)
         terms = family.log_likelihood_terms(theta, delta, statistics, pt)
         total = statistics.constant.sum()
         for part in (terms.by_neuron, terms.by_cell, terms.by_tail, terms.by_large):
@@ -73,8 +73,8 @@ def build_model(
 def hyperparameter_names(spec: ModelSpec) -> tuple[str, ...]:
     """Names of what the neurons' parameters depend on, in the model's order.
 
-    Those of the rates' population; ``tuning_sd``, the spread between conditions; ``mu_delta`` and ``tau_delta``, or ``delta``, the logarithm of
-    a dispersion that all neurons share.
+    Those of the rates' population; ``tuning_sd``, the spread between conditions; ``mu_delta`` and
+    ``tau_delta``, or ``delta``, the logarithm of a dispersion that all neurons share.
     """
     of_rate = {
         "none": (),
@@ -163,7 +163,6 @@ def _log_dispersion(
 
 
 def _responses(
-    spec: ModelSpec,
     tally: Tally,
     hyperparameters: dict[str, Any],
     centring: Parametrization,

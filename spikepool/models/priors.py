@@ -280,8 +280,8 @@ def default_priors(tally: Tally) -> Priors:
     Priors
         μ ~ N(m0, 2.5²) with m0 the mean over neurons of ln((Σy + ½)/Σe), which is also the fixed
         prior without pooling; τ ~ half-Cauchy(1); dispersion ~ half-normal(1);
-        τ_δ ~ half-normal(0.5); ω ~ half-normal(1); a ~ exponential(1); b ~ gamma(0.1, e^m0), so that another unit of
-        exposure changes nothing but the unit of b.
+        τ_δ ~ half-normal(0.5); ω ~ half-normal(1); a ~ exponential(1); b ~ gamma(0.1, e^m0), so
+        that another unit of exposure changes nothing but the unit of b.
     """
     m0 = float(np.log((tally.spike_count + 0.5) / tally.total_exposure).mean())
     return Priors(

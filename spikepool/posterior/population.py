@@ -12,7 +12,7 @@ from spikepool.posterior.draws import Posterior
 from spikepool.posterior.mixing import measure_mixing
 from spikepool.posterior.quadrature import HyperparameterSample
 from spikepool.posterior.results import PopulationParameter, Summary
-from spikepool.posterior.summaries import SummaryOptions, summarise
+from spikepool.posterior.summary import SummaryOptions, summarise
 from spikepool.posterior.weighted import weighted_summary
 
 type Draws = NDArray[np.float64]

@@ -47,6 +47,38 @@ class DispersionEstimates:
 
 
 @dataclass(frozen=True)
+class ResponseEstimates:
+    """One row per neuron × condition of one fitted model, in the order of ``Tally.responses``.
+
+    Attributes
+    ----------
+    neuron, condition : ndarray of int64, shape (R,)
+        Index into the tally's neurons and conditions.
+    rate_raw : ndarray, shape (R,)
+        Σy/Σe.
+    rate, log_rate : Summary
+    own_weight : Summary
+        ω²/(ω² + σ_ic²): 1 means that the response's own trials decide, 0 that its neuron's other
+        conditions do.
+    fano : Summary or None
+        Fano factor at the response's own rate; None for Poisson.
+    prob_fano_above : ndarray, shape (R,), or None
+    """
+
+    neuron: IntArray
+    condition: IntArray
+    n_trials: IntArray
+    exposure: FloatArray
+    spike_count: IntArray
+    rate_raw: FloatArray
+    rate: Summary
+    log_rate: Summary
+    own_weight: Summary
+    fano: Summary | None
+    prob_fano_above: FloatArray | None
+
+
+@dataclass(frozen=True)
 class NeuronEstimates:
     """One row per neuron of one fitted model.
 
@@ -54,8 +86,9 @@ class NeuronEstimates:
     ----------
     rate, log_rate : Summary
         In `rate_unit`, and its natural logarithm.
+        With conditions the rate is the mean over those presented.
     rate_raw : ndarray, shape (N,)
-        Σy/Σe.
+        Σy/Σe; with conditions the mean of theirs.
     own_weight : Summary
         κ = τ²/(τ² + σ_i²): 1 means that the neuron's own data decide.
     log_rate_mcse : ndarray, shape (N,)
@@ -64,6 +97,10 @@ class NeuronEstimates:
         1 − E Var(θ_i|y, φ)/τ² and E Var(θ_i|y, φ)/σ_i².
     dispersion : DispersionEstimates or None
         None for Poisson.
+    tuning : Summary or None
+        Sd of a neuron's log rates between its conditions; NaN where it has one condition only,
+        None where conditions make no difference.
+    responses : ResponseEstimates or None
     """
 
     spec: ModelSpec
@@ -80,6 +117,8 @@ class NeuronEstimates:
     realised_weight: FloatArray
     mse_ratio: FloatArray
     dispersion: DispersionEstimates | None
+    tuning: Summary | None = None
+    responses: ResponseEstimates | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior, PosteriorDraws
 from spikepool.posterior.quadrature import NeuronMarginals
+from spikepool.posterior.responses import summarise_responses, tuning_sds
 from spikepool.posterior.results import (
     DispersionEstimates,
     DispersionSource,
@@ -22,33 +23,10 @@ from spikepool.posterior.results import (
     Summary,
 )
 from spikepool.posterior.shrinkage import conditional_variance, fitted_on, rate_variance
+from spikepool.posterior.summary import SummaryOptions, summarise
+from spikepool.posterior.tuning import mean_over_conditions, tuning_strength
 
 _VALUES_AT_ONCE = 4_000_000
-
-
-@dataclass(frozen=True)
-class SummaryOptions:
-    """How posteriors are summarised.
-
-    Attributes
-    ----------
-    interval : float
-        Mass of the equal-tailed intervals.
-    fano_threshold : float
-        Threshold of P(Fano > threshold | y).
-    joint_draws : int
-        Draws of all parameters that the collapsed engine makes.
-    """
-
-    interval: float
-    fano_threshold: float
-    joint_draws: int = 1000
-
-    @property
-    def masses(self) -> FloatArray:
-        """Probabilities below the lower end, the median and the upper end; shape (3,)."""
-        tail = (1 - self.interval) / 2
-        return np.array([tail, 0.5, 1 - tail])
 
 
 @dataclass(frozen=True)
@@ -80,7 +58,8 @@ def summarise_neurons(
     draws = posterior.draws
     marginals = posterior.quadrature.marginals if posterior.quadrature else None
     weight = _own_weights(draws, tally, priors, options, marginals)
-    theta = draws.flat_theta
+    theta = log_rates(draws, tally)
+    response = draws.flat_response
     return NeuronEstimates(
         spec=draws.spec,
         neurons=tally.neurons,
@@ -88,24 +67,42 @@ def summarise_neurons(
         n_trials=tally.n_trials,
         exposure=tally.total_exposure,
         spike_count=tally.spike_count,
-        rate_raw=tally.spike_count / tally.total_exposure,
+        rate_raw=_raw_rates(draws.spec, tally),
         rate=marginals.rate if marginals else summarise(np.exp(theta), options.interval),
         log_rate=marginals.log_rate if marginals else summarise(theta, options.interval),
-        log_rate_mcse=marginals.log_rate_mcse if marginals else _error_of_mean(draws.theta),
+        log_rate_mcse=(
+            marginals.log_rate_mcse
+            if marginals
+            else _error_of_mean(theta.reshape(*draws.theta.shape))
+        ),
         own_weight=weight.kappa,
         realised_weight=weight.realised,
         mse_ratio=weight.mse_ratio,
         dispersion=(
             marginals.dispersion if marginals else _dispersion(draws, tally, priors, options)
         ),
+        tuning=(
+            None
+            if response is None
+            else summarise(tuning_strength(tally, response), options.interval)
+        ),
+        responses=None if response is None else summarise_responses(posterior, tally, options),
     )
 
 
-def summarise(values: NDArray[np.float64], interval: float) -> Summary:
-    """Mean, median, sd and equal-tailed interval over the first axis; shape (draws, N)."""
-    tail = (1 - interval) / 2
-    lower, median, upper = np.quantile(values, [tail, 0.5, 1 - tail], axis=0)
-    return Summary(values.mean(axis=0), median, values.std(axis=0, ddof=1), lower, upper)
+def log_rates(draws: PosteriorDraws, tally: Tally) -> FloatArray:
+    """Draws of every neuron's log rate, with conditions of the mean rate; shape (draws, N)."""
+    response = draws.flat_response
+    if response is None:
+        return draws.flat_theta
+    return np.log(mean_over_conditions(tally, np.exp(response)))
+
+
+def _raw_rates(spec: ModelSpec, tally: Tally) -> FloatArray:
+    if not spec.is_tuned:
+        return np.asarray(tally.spike_count / tally.total_exposure)
+    each = tally.by_response()
+    return mean_over_conditions(tally, each.spike_count / each.total_exposure)
 
 
 def _error_of_mean(values: NDArray[np.floating]) -> FloatArray:
@@ -158,11 +155,8 @@ def _own_weights_of(
     marginals: NeuronMarginals | None,
 ) -> _Weights:
     """Weigh a slice of the neurons."""
-    family = FAMILIES[draws.spec.family]
-    part = tally.of_neurons(neurons)
-    theta, delta = draws.flat_theta[:, neurons], draws.flat_delta
-    delta = np.zeros_like(theta) if delta is None else delta[:, neurons]
-    information = family.information(theta, delta, family.statistics(part))
+    theta = draws.flat_theta[:, neurons]
+    information = _information(draws, tally, neurons)
     tau_squared = population.scale[:, np.newaxis] ** 2
     kappa = summarise(information * tau_squared / (1 + information * tau_squared), interval)
     if marginals is not None:
@@ -176,6 +170,26 @@ def _own_weights_of(
         realised=np.clip(1 - np.mean(variance / tau_squared, axis=0), 0.0, 1.0),
         mse_ratio=np.mean(variance * np.maximum(information_given_population, 0.0), axis=0),
     )
+
+
+def _information(draws: PosteriorDraws, tally: Tally, neurons: slice) -> FloatArray:
+    """1/σ_i² about the neurons' own log rates; shape (draws, n).
+
+    With conditions 1/Σ_c 1/(ω² + σ_ic²): a response tells of the neuron's rate up to its spread.
+    """
+    family, part = FAMILIES[draws.spec.family], tally.of_neurons(neurons)
+    theta, delta = draws.flat_theta[:, neurons], draws.flat_delta
+    delta = np.zeros_like(theta) if delta is None else delta[:, neurons]
+    response = draws.flat_response
+    if response is None:
+        return family.information(theta, delta, family.statistics(part))
+    own = tally.responses.neuron
+    where = slice(*np.searchsorted(own, [neurons.start, neurons.stop]).tolist())
+    of, each = part.responses.neuron, family.statistics(part.by_response())
+    information = family.information(response[:, where], delta[:, of], each)
+    first = np.searchsorted(of, np.arange(part.n_neurons))
+    squared = tuning_sds(draws)[:, np.newaxis] ** 2
+    return np.asarray(np.add.reduceat(information / (1 + information * squared), first, axis=1))
 
 
 def _chunks(n_neurons: int, n_draws: int) -> Iterator[slice]:
@@ -207,7 +221,7 @@ def _moving_parts(draws: PosteriorDraws) -> tuple[FloatArray, ...]:
 def _dispersion(
     draws: PosteriorDraws, tally: Tally, priors: Priors, options: SummaryOptions
 ) -> DispersionEstimates | None:
-    theta, delta = draws.flat_theta, draws.flat_delta
+    theta, delta = log_rates(draws, tally), draws.flat_delta
     if delta is None:
         return None
     family = FAMILIES[draws.spec.family]

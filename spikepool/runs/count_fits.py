@@ -17,7 +17,8 @@ from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior
 from spikepool.posterior.population import summarise_population
 from spikepool.posterior.results import NeuronEstimates, PredictiveCheck
-from spikepool.posterior.summaries import SummaryOptions, summarise_neurons
+from spikepool.posterior.summaries import summarise_neurons
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Progress
 from spikepool.report.run_results import FittedModel, RunResults
 from spikepool.runs.interface import RunPlan

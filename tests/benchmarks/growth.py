@@ -18,7 +18,7 @@ from spikepool.data.tally import tally_counts
 from spikepool.engines.collapsed.engine import integrate_posterior
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.summaries import SummaryOptions
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Silent
 
 NEURONS = (1_000, 3_000, 10_000, 30_000)

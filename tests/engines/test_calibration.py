@@ -28,7 +28,7 @@ from spikepool.models.priors import HalfCauchy, HalfNormal, Normal, Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.models.statistics import CountStatistics
 from spikepool.posterior.draws import Posterior
-from spikepool.posterior.summaries import SummaryOptions
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Silent
 
 NEURONS, TRIALS, LARGEST, LEAST_SPIKES = 5, 8, 60, 20

@@ -14,7 +14,8 @@ from spikepool.models.families import FAMILIES
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.priors import Gamma, Normal, default_priors
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.summaries import SummaryOptions, summarise_neurons
+from spikepool.posterior.summaries import summarise_neurons
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Silent
 
 NB2 = ModelSpec("nb2", "partial", "partial")

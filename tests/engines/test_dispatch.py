@@ -13,7 +13,7 @@ from spikepool.engines.collapsed.lattice import FINE, FINER
 from spikepool.engines.dispatch import compute_posterior
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.summaries import SummaryOptions
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Silent
 
 FEW = {"draws": 50, "tune": 100, "chains": 2}

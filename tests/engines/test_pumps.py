@@ -16,7 +16,7 @@ from spikepool.engines.nuts import sample_posterior
 from spikepool.models.prior_spec import priors_of
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import measure_mixing
-from spikepool.posterior.summaries import SummaryOptions
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Silent
 
 GAMMA = ModelSpec("poisson", "partial", None, "gamma")

@@ -10,11 +10,8 @@ from spikepool.posterior import summaries
 from spikepool.posterior.draws import Posterior
 from spikepool.posterior.quadrature import NeuronMarginals, Quadrature
 from spikepool.posterior.results import Summary
-from spikepool.posterior.summaries import (
-    SummaryOptions,
-    summarise,
-    summarise_neurons,
-)
+from spikepool.posterior.summaries import summarise_neurons
+from spikepool.posterior.summary import SummaryOptions, summarise
 
 OPTIONS = SummaryOptions(interval=0.9, fano_threshold=1.1)
 POISSON = {pooling: ModelSpec("poisson", pooling, None) for pooling in ("none", "partial")}

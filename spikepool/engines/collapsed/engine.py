@@ -48,7 +48,7 @@ from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior, PosteriorDraws
 from spikepool.posterior.quadrature import Certificate, HyperparameterSample, Quadrature
-from spikepool.posterior.summaries import SummaryOptions
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.posterior.weighted import systematic
 from spikepool.progress import Progress
 

@@ -21,11 +21,8 @@ from spikepool.posterior.quadrature import (
     ResponseMarginals,
 )
 from spikepool.posterior.results import DispersionEstimates, Summary
-from spikepool.posterior.summaries import (
-    SummaryOptions,
-    dispersion_sources,
-    prior_sd_of_log_dispersion,
-)
+from spikepool.posterior.summaries import dispersion_sources, prior_sd_of_log_dispersion
+from spikepool.posterior.summary import SummaryOptions
 from spikepool.posterior.tuning import mean_over_conditions
 from spikepool.posterior.weighted import weighted_quantiles, weighted_summary
 

@@ -23,8 +23,8 @@ from spikepool.engines.collapsed.kernels import (
 )
 
 _LEAST = 1e-280
-_NARROW = 0.5
 _MOST_LOG = 700.0
+_NOTHING = 1e-17
 
 
 @njit(**OPTIONS)
@@ -154,13 +154,47 @@ def _examine(table, shift, likelihood, c, errors, edges):
 
 
 @njit(**OPTIONS)
-def blend(values, size, coefficients, likelihood):
-    """Likelihood at one ω, from its logarithms at the nodes along ω; relative to the peak."""
-    for e in range(size):
-        total = 0.0
+def blend(values, coefficients, j0, j1, k0, k1, likelihood):
+    """Likelihood at one ω, from its logarithms at the nodes along ω, on some rows and columns."""
+    for j in range(j0, j1):
+        line = likelihood[j - j0]
+        for k in range(k1 - k0):
+            line[k] = 0.0
         for q in range(coefficients.size):
-            total += coefficients[q] * values[q * size + e]
-        likelihood[e] = np.exp(min(total, _MOST_LOG))
+            coefficient = coefficients[q]
+            own = values[q, j, k0:k1]
+            for k in range(k1 - k0):
+                line[k] += coefficient * own[k]
+        for k in range(k1 - k0):
+            line[k] = np.exp(min(line[k], _MOST_LOG))
+
+
+@njit(**OPTIONS)
+def largest_along(values, along_rows, along_columns):
+    """Largest logarithm of every row, and of every column, over all ω."""
+    n_tuning, n_rows, n_columns = values.shape
+    along_rows[:n_rows] = -np.inf
+    along_columns[:n_columns] = -np.inf
+    for q in range(n_tuning):
+        for j in range(n_rows):
+            for k in range(n_columns):
+                value = values[q, j, k]
+                along_rows[j] = max(along_rows[j], value)
+                along_columns[k] = max(along_columns[k], value)
+
+
+@njit(**OPTIONS)
+def _reach(bound, table, first, length):
+    """Return first and one past the last node that can matter, a multiple of four of them."""
+    top = 0.0
+    for e in range(length):
+        top = max(top, bound[e] * table[first + e])
+    low, high = 0, length
+    while low < length - 4 and bound[low] * table[first + low] < _NOTHING * top:
+        low += 1
+    while high > low + 4 and bound[high - 1] * table[first + high - 1] < _NOTHING * top:
+        high -= 1
+    return max(high - (high - low + 3) // 4 * 4, 0), high
 
 
 @njit(**OPTIONS)
@@ -169,23 +203,48 @@ def evidence_tuned(
     row_place, column_place, row_class, column_class, row_table, column_table,
     row_narrow, column_narrow, row_nodes, row_weights, column_nodes, column_weights, out,
 ):  # fmt: skip
-    """As `kernels.evidence`, with the likelihood at each draw's own ω."""
-    likelihood = np.empty((rows * columns).max())
-    whole = np.zeros(2, dtype=np.int64)
+    """As `kernels.evidence`, with the likelihood at each draw's own ω.
+
+    Where populations are wide, only on the rows and columns that can matter to them.
+    """
+    n_tuning = coefficients.shape[1]
+    along_rows, along_columns = np.empty(rows.max()), np.empty(columns.max())
+    sums = np.empty(columns.max())
     for i in range(rows.size):
-        size = rows[i] * columns[i]
-        whole[1] = size
+        n_rows, n_columns = rows[i], columns[i]
+        own = values[offset[i] : offset[i + 1]].reshape(n_tuning, n_rows, n_columns)
+        block = np.empty((n_rows, n_columns))
+        whole = np.array([0, n_rows * n_columns])
+        largest_along(own, along_rows, along_columns)
+        for j in range(n_rows):
+            along_rows[j] = np.exp(min(along_rows[j], _MOST_LOG))
+        for k in range(n_columns):
+            along_columns[k] = np.exp(min(along_columns[k], _MOST_LOG))
         one = slice(i, i + 1)
+        r0, c0 = row_place[i], column_place[i]
         for d in range(row_table.shape[0]):
-            blend(values[offset[i] : offset[i + 1]], size, coefficients[d], likelihood)
-            this = slice(d, d + 1)
-            evidence(
-                likelihood, whole, rows[one], columns[one], row_start[one], column_start[one],
-                row_step[one], column_step[one], row_place[one], column_place[one],
-                row_class[one], column_class[one], row_table[this], column_table[this],
-                row_narrow[this], column_narrow[this], row_nodes[this], row_weights[this],
-                column_nodes[this], column_weights[this], out[one, this],
-            )  # fmt: skip
+            if row_narrow[d, row_class[i]] or column_narrow[d, column_class[i]]:
+                this = slice(d, d + 1)
+                blend(own, coefficients[d], 0, n_rows, 0, n_columns, block)
+                evidence(
+                    block.ravel(), whole, rows[one], columns[one], row_start[one],
+                    column_start[one], row_step[one], column_step[one], row_place[one],
+                    column_place[one], row_class[one], column_class[one], row_table[this],
+                    column_table[this], row_narrow[this], column_narrow[this], row_nodes[this],
+                    row_weights[this], column_nodes[this], column_weights[this], out[one, this],
+                )  # fmt: skip
+                continue
+            j0, j1 = _reach(along_rows, row_table[d], r0, n_rows)
+            k0, k1 = 0, n_columns
+            if n_columns > 1:
+                k0, k1 = _reach(along_columns, column_table[d], c0, n_columns)
+            part = block[: j1 - j0, : k1 - k0]
+            blend(own, coefficients[d], j0, j1, k0, k1, part)
+            row_sums(row_table[d], r0 + j0, part, sums)
+            total = 0.0
+            for k in range(k1 - k0):
+                total += sums[k] * column_table[d, c0 + k0 + k]
+            out[i, d] = np.log(total)
 
 
 @njit(**OPTIONS)
@@ -209,7 +268,7 @@ def mixture_tuned(
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
         size = n_rows * n_columns
-        own = values[offset[i] : offset[i + 1]]
+        own = values[offset[i] : offset[i + 1]].reshape(n_tuning, n_rows, n_columns)
         likelihood = block[:size].reshape(n_rows, n_columns)
         r0, c0 = row_place[i], column_place[i]
         shares = masses_out[offset[i] : offset[i + 1]].reshape(n_tuning, n_rows, n_columns)
@@ -219,7 +278,7 @@ def mixture_tuned(
         shared_delta = 0.0
         drawn = 0
         for d in range(n_draws):
-            blend(own, size, coefficients[d], block)
+            blend(own, coefficients[d], 0, n_rows, 0, n_columns, likelihood)
             row_of, column_of = row_table[d], column_table[d]
             transposed = transpose(likelihood, scratch)
             row_sums(row_of, r0, likelihood, along)
@@ -392,7 +451,7 @@ def summarise_responses(
 
 @njit(**OPTIONS)
 def draw_responses(
-    logs, offset, first, theta_start, theta_length, theta_step, error, columns, column_start,
+    logs, offset, first, theta_start, theta_length, theta_step, columns, column_start,
     column_step, row_draws, column_draws, tuning_sd, seeds, out,
 ):  # fmt: skip
     """Draw every response's θ given the joint draws of a, δ (S, N) and of ω (S,).
@@ -421,7 +480,7 @@ def draw_responses(
                 line = turned[min(max(round(place), 0), n_columns - 1)]
                 state = _next(state)
                 u = (layer[s] + _uniform(state)) / n_draws
-                if sd < _NARROW * error[c]:
+                if sd < step:
                     out[s, c] = _near(line, theta_start[c], length, step, a, sd, u)
                     continue
                 top = -np.inf
@@ -450,7 +509,7 @@ def _uniform(state):
 
 @njit(**OPTIONS)
 def _near(line, start, length, step, a, sd, u):
-    """Draw about `a` where the likelihood is nearly a parabola within a few `sd`."""
+    """Draw about `a` where the likelihood is nearly a parabola within a few `sd`, under a step."""
     t = min(max(round(a / step - start), 1), length - 2)
     slope = (line[t + 1] - line[t - 1]) / (2 * step)
     curvature = max(-(line[t + 1] - 2 * line[t] + line[t - 1]) / step**2, 0.0)

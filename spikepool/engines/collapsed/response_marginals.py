@@ -18,7 +18,6 @@ from spikepool.engines.collapsed.tuned_lattice import (
     TunedLattice,
     fill_responses,
     narrow_parts,
-    standard_errors,
 )
 from spikepool.models.families import CountFamily
 
@@ -89,9 +88,7 @@ class ResponseCollector:
         first = self._statistics.first
         where = slice(int(first[neurons.start]), int(first[neurons.stop]))
         s = self._statistics.of_neurons(np.arange(neurons.start, neurons.stop))
-        responses = fill_responses(
-            self._family, s, lattice.theta, lattice.columns, lattice.tuning.sd
-        )
+        responses = fill_responses(self._family, s, lattice.axes, lattice.tuning.sd)
         densities, sums = self._densities(s, lattice, responses, mass)
         theta, columns = lattice.theta, lattice.columns
         of_responses = Lattice(
@@ -250,7 +247,7 @@ def draw_all_responses(
         where = slice(int(first[neurons.start]), int(first[neurons.stop]))
         s = statistics.of_neurons(np.arange(neurons.start, neurons.stop))
         theta, columns = lattice.theta, lattice.columns
-        responses = fill_responses(family, s, theta, columns, lattice.tuning.sd)
+        responses = fill_responses(family, s, lattice.axes, lattice.tuning.sd)
         kernels_tuned.draw_responses(
             responses.values,
             responses.offset,
@@ -258,7 +255,6 @@ def draw_all_responses(
             theta.start,
             theta.length,
             theta.step,
-            standard_errors(family, s, columns),
             columns.length,
             columns.start,
             columns.step,

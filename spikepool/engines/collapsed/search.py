@@ -84,7 +84,7 @@ class Box:
         return np.asarray(((points >= self.lower) & (points <= self.upper)).all(axis=1))
 
     def corners(self) -> FloatArray:
-        """Return the centre, then every corner: of more than eight, a balanced fraction of eight."""
+        """Return the centre, then the corners; of more than eight, a balanced eight."""
         size = len(self.centre)
         signs = np.array(list(product((0, 1), repeat=min(size, 3))), dtype=np.int64)
         for of in _GENERATORS[: max(size - 3, 0)]:
@@ -238,7 +238,7 @@ def _centre_and_spread(sample: WeightedSample) -> tuple[FloatArray, FloatArray]:
 
 def _batch(problem: Problem) -> int:
     """Points of an iteration: more where the integrals have one dimension and cost little."""
-    if problem.dispersion is not None:
+    if problem.dispersion is not None or problem.tuning is not None:
         return _BATCH
     return 16 * _BATCH if problem.statistics.n_neurons <= 200 else 2 * _BATCH
 

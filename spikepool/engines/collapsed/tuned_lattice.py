@@ -45,6 +45,15 @@ _MOST_LOG = 700.0
 
 
 @dataclass(frozen=True)
+class Axes:
+    """Nodes of a run of neurons: a and δ of each, θ of each response."""
+
+    rows: Axis
+    columns: Axis
+    theta: Axis
+
+
+@dataclass(frozen=True)
 class ResponseLattice:
     """Log-likelihoods of responses on nodes of θ, at the δ of their neurons.
 
@@ -95,6 +104,11 @@ class TunedLattice:
     theta: Axis
     first: IntArray
 
+    @property
+    def axes(self) -> Axes:
+        """The nodes."""
+        return Axes(self.rows, self.columns, self.theta)
+
     def take(self, neurons: IntArray) -> "TunedLattice":
         """Return the lattices of some neurons."""
         pieces = [self.values[self.offset[i] : self.offset[i + 1]] for i in neurons.tolist()]
@@ -123,15 +137,6 @@ class TunedLattice:
             logs = np.einsum("q,qe->e", coefficients, own)
             values[offset[i] : offset[i + 1]] = np.exp(np.minimum(logs, _MOST_LOG))
         return Lattice(self.rows, self.columns, values, offset, self.peak)
-
-
-@dataclass(frozen=True)
-class _Axes:
-    """Nodes of a run of neurons: a and δ of each, θ of each response."""
-
-    rows: Axis
-    columns: Axis
-    theta: Axis
 
 
 def build_tuned_lattice(
@@ -163,7 +168,7 @@ def build_tuned_lattice(
         some = s.of_neurons(every)
         chosen = np.flatnonzero(changed)
         kept = changed[_neuron_of(lattice)]
-        axes = _Axes(axes.rows.take(chosen), axes.columns.take(chosen), axes.theta.take(kept))
+        axes = Axes(axes.rows.take(chosen), axes.columns.take(chosen), axes.theta.take(kept))
         lattice, errors, edges = _fill(family, some, region, tuning, axes)
         for place, i in enumerate(every.tolist()):
             parts[i] = lattice.take(np.array([place]))
@@ -191,7 +196,7 @@ def _joined(parts: list[TunedLattice]) -> TunedLattice:
 
 def _mended(
     lattice: TunedLattice, errors: FloatArray, edges: FloatArray, region: Region
-) -> tuple[_Axes, BoolArray]:
+) -> tuple[Axes, BoolArray]:
     """Return finer or wider axes for the neurons that need and can have them, and which do."""
     quality = region.quality
     n = len(lattice.peak)
@@ -211,16 +216,16 @@ def _mended(
     changed = coarse.any(axis=1) | cut.any(axis=1)
     changed |= np.bitwise_or.reduceat(doubtful, lattice.first[:-1])
     affordable = rows.length * columns.length * lattice.tuning.points <= MOST_MENDED
-    return _Axes(rows, columns, theta), changed & affordable
+    return Axes(rows, columns, theta), changed & affordable
 
 
 def _fill(
-    family: CountFamily, s: ResponseStatistics, region: Region, tuning: TuningAxis, axes: _Axes
+    family: CountFamily, s: ResponseStatistics, region: Region, tuning: TuningAxis, axes: Axes
 ) -> tuple[TunedLattice, FloatArray, FloatArray]:
     """Evaluate on given nodes; also the errors (R,) and edges (R, 2) of the sums over θ."""
     rows, columns = axes.rows, axes.columns
     tuning_sd = tuning.sd
-    responses = fill_responses(family, s, axes.theta, columns, tuning_sd)
+    responses = fill_responses(family, s, axes, tuning_sd)
     size = rows.length * columns.length
     offset = np.concatenate([[0], np.cumsum(len(tuning_sd) * size)])
     values = np.zeros(offset[-1])
@@ -275,13 +280,10 @@ def _peaks(lattice: TunedLattice, region: Region) -> FloatArray:
 
 
 def fill_responses(
-    family: CountFamily,
-    s: ResponseStatistics,
-    theta: Axis,
-    columns: Axis,
-    tuning_sd: FloatArray,
+    family: CountFamily, s: ResponseStatistics, axes: Axes, tuning_sd: FloatArray
 ) -> ResponseLattice:
     """Evaluate the log-likelihoods of responses on their nodes of θ."""
+    theta, columns = axes.theta, axes.columns
     width = columns.length[s.neuron]
     offset = np.concatenate([[0], np.cumsum(theta.length * width)])
     values = np.empty(offset[-1])
@@ -293,14 +295,22 @@ def fill_responses(
         where = offset[chosen][:, np.newaxis] + np.arange(n_theta * n_columns)
         values[where] = block.reshape(n_theta * n_columns, len(chosen)).T
     peak = np.maximum.reduceat(values, offset[:-1])
-    wide = tuning_sd > NARROW * standard_errors(family, s, columns)[:, np.newaxis]
+    highest = (axes.rows.start + axes.rows.length - 1) * axes.rows.step
+    lowest = columns.start * columns.step
+    sharpest = sharpest_information(family, s, highest, lowest)
+    wide = tuning_sd > NARROW / np.sqrt(sharpest)[:, np.newaxis]
     return ResponseLattice(theta, values, offset, peak, wide)
 
 
-def standard_errors(family: CountFamily, s: ResponseStatistics, columns: Axis) -> FloatArray:
-    """Return the standard error of each response's log rate, at the smallest δ; shape (R,)."""
-    lowest = (columns.start * columns.step)[s.neuron]
-    return 1 / np.sqrt(family.information(own_log_rates(s), lowest, s.each))
+def sharpest_information(
+    family: CountFamily, s: ResponseStatistics, highest: FloatArray, lowest_delta: FloatArray
+) -> FloatArray:
+    """Return the most that each response can tell of θ at the highest a and the lowest δ; (R,).
+
+    What a response without spikes tells grows with the rate that it speaks against.
+    """
+    theta = np.maximum(own_log_rates(s), np.minimum(highest, _FARTHEST_THETA)[s.neuron])
+    return family.information(theta, lowest_delta[s.neuron], s.each)
 
 
 def own_log_rates(s: ResponseStatistics) -> FloatArray:
@@ -369,7 +379,7 @@ def narrow_parts(
 def _add_narrow(
     family: CountFamily,
     s: ResponseStatistics,
-    axes: _Axes,
+    axes: Axes,
     tuning_sd: FloatArray,
     wide: BoolArray,
     values: FloatArray,
@@ -387,7 +397,7 @@ def _add_narrow(
 
 def _first_axes(
     family: CountFamily, s: ResponseStatistics, region: Region, tuning: TuningAxis
-) -> _Axes:
+) -> Axes:
     """Guess windows and steps from normal approximations; what they miss is mended later."""
     guess = _Guess(family, s, region)
     factor = region.quality.step_factor
@@ -398,7 +408,7 @@ def _first_axes(
     else:
         columns = make_axis(*guess.columns(), LARGEST_STEP_DELTA * factor)
     theta = make_axis(*guess.theta(tuning.sd), LARGEST_STEP_THETA * factor)
-    return _Axes(rows, columns, theta)
+    return Axes(rows, columns, theta)
 
 
 class _Guess:
@@ -486,13 +496,13 @@ class _Guess:
         self.lower, self.upper = lower, upper
 
     def rows(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Ends and steps of a; shape (N,)."""
+        """Return ends and steps of a; shape (N,)."""
         step = STEP_PER_SD / np.sqrt(self.precision)
         least = self.region.least_width[0] / self.region.rate.steps_per_sd
         return self.lower, self.upper, self._step(step, least, LARGEST_STEP_THETA)
 
     def columns(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Ends and steps of δ; shape (N,)."""
+        """Return ends and steps of δ; shape (N,)."""
         level = self.region.dispersion
         assert level is not None  # noqa: S101
         step = STEP_PER_SD * np.maximum(self.sd_delta, 1e-9)
@@ -505,10 +515,11 @@ class _Guess:
         return np.asarray(wanted * self.region.quality.step_factor)
 
     def theta(self, tuning_sd: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Ends and steps of each response's θ; shape (R,)."""
+        """Return ends and steps of each response's θ; shape (R,)."""
         lower, upper = self._theta_window()
+        most = sharpest_information(self.family, self.s, self.upper, self.delta[0])
+        wide = tuning_sd > NARROW / np.sqrt(most)[:, np.newaxis]
         sharpest = self.information.max(axis=0)
-        wide = tuning_sd > NARROW / np.sqrt(sharpest)[:, np.newaxis]
         least = np.where(wide, tuning_sd, np.inf).min(axis=1)
         step = STEP_PER_SD / np.sqrt(sharpest + 1 / least**2)
         step = np.minimum(step, LARGEST_STEP_THETA) * self.region.quality.step_factor
