@@ -6,6 +6,7 @@ A neuron's likelihood at (a, δ, ω) is the product over its responses of ∫ L_
 import numpy as np
 from numba import njit
 
+from spikepool.engines.collapsed.kernels_exponential import exponentials
 from spikepool.engines.collapsed.kernels import (
     OPTIONS,
     aliasing,
@@ -114,7 +115,8 @@ def add_responses(
                         continue
                     length = theta_length[c]
                     log_l = logs[offset[c] : offset[c + 1]].reshape(length, n_columns)
-                    likelihood = np.exp(log_l - peak[c])
+                    likelihood = log_l - peak[c]
+                    exponentials(likelihood.ravel(), likelihood.size, np.empty(likelihood.size))
                     shift = theta_start[c] - low
                     for j in range(n_rows):
                         row_sums(table[j], shift, likelihood, sums)
@@ -156,6 +158,7 @@ def _examine(table, shift, likelihood, c, errors, edges):
 @njit(**OPTIONS)
 def blend(values, coefficients, j0, j1, k0, k1, likelihood):
     """Likelihood at one ω, from its logarithms at the nodes along ω, on some rows and columns."""
+    scratch = np.empty(k1 - k0)
     for j in range(j0, j1):
         line = likelihood[j - j0]
         for k in range(k1 - k0):
@@ -165,8 +168,7 @@ def blend(values, coefficients, j0, j1, k0, k1, likelihood):
             own = values[q, j, k0:k1]
             for k in range(k1 - k0):
                 line[k] += coefficient * own[k]
-        for k in range(k1 - k0):
-            line[k] = np.exp(min(line[k], _MOST_LOG))
+        exponentials(line, k1 - k0, scratch)
 
 
 @njit(**OPTIONS)
@@ -185,7 +187,10 @@ def largest_along(values, along_rows, along_columns):
 
 @njit(**OPTIONS)
 def _reach(bound, table, first, length):
-    """Return first and one past the last node that can matter, a multiple of four of them."""
+    """Return first and one past the last node that can matter, a multiple of four of them.
+
+    So is `length`.
+    """
     top = 0.0
     for e in range(length):
         top = max(top, bound[e] * table[first + e])
@@ -194,7 +199,9 @@ def _reach(bound, table, first, length):
         low += 1
     while high > low + 4 and bound[high - 1] * table[first + high - 1] < _NOTHING * top:
         high -= 1
-    return max(high - (high - low + 3) // 4 * 4, 0), high
+    size = (high - low + 3) // 4 * 4
+    low = min(low, length - size)
+    return low, low + size
 
 
 @njit(**OPTIONS)

@@ -418,6 +418,8 @@ class _Guess:
     ----------
     delta : ndarray, shape (D, N)
         Nodes of δ over the window.
+    drop : ndarray, shape (D, N)
+        Log density there below its largest, the least over the corners.
     """
 
     def __init__(self, family: CountFamily, s: ResponseStatistics, region: Region) -> None:
@@ -433,6 +435,7 @@ class _Guess:
         level = region.dispersion
         if level is None:
             self.delta = np.zeros((1, s.n_neurons))
+            self.drop = np.zeros((1, s.n_neurons))
             self.sd_delta = np.ones(s.n_neurons)
             self._evaluate()
             return
@@ -461,7 +464,7 @@ class _Guess:
 
     def _delta_inside(self, level: Level) -> BoolArray:
         """Mark the δ that matter under any corner."""
-        inside = np.zeros(self.delta.shape, dtype=np.bool_)
+        self.drop = np.full(self.delta.shape, np.inf)
         gap = self.delta[1] - self.delta[0]
         for which, sd in enumerate(self.tuning_sd):
             own = self.log_likelihood - 0.5 * np.log1p(sd**2 * self.information)
@@ -473,14 +476,15 @@ class _Guess:
                 self.sd_delta = np.sqrt((shape * (self.delta - mean) ** 2).sum(axis=0))
             corner = level.widened(take(self.region.corners, which), gap)
             total = profile + level.log_density(self.delta, corner)
-            inside |= total > total.max(axis=0) - self.region.quality.negligible
-        return inside
+            self.drop = np.minimum(self.drop, total.max(axis=0) - total)
+        return self.drop < self.region.quality.negligible
 
     def _find_a(self) -> None:
         """Mean and precision of a at every δ and corner; the window, and the largest precision."""
         region = self.region
         centre, width = _centre_and_width(region)
-        reach = np.sqrt(2 * region.quality.negligible) + 1.0
+        depth = np.maximum(region.quality.negligible - self.drop, 0.0)
+        reach = np.sqrt(2 * depth) + 0.5
         lower, upper = np.full(self.s.n_neurons, np.inf), np.full(self.s.n_neurons, -np.inf)
         self.precision = np.zeros(self.s.n_neurons)
         for which, sd in enumerate(self.tuning_sd):
