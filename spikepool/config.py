@@ -112,7 +112,8 @@ class InputOptions(Section):
     condition: Names = ()
     """Column(s) of stimulus conditions; Fano factors and tests are computed within them."""
     group: Names = ()
-    """Column(s) of groups of neurons, such as area or animal."""
+    """Column(s) of groups of neurons, such as area or animal: each gets a population of its own,
+    and groups are compared."""
     layout: Literal["auto", "long", "wide"] = "auto"
     """long: a row per neuron and trial; wide: a row per trial, a column per neuron."""
     wide_columns: Name = "*"

@@ -45,6 +45,11 @@ class ModelSpec:
             raise ValueError(f"only partially pooled rates have a population: {self}")
 
     @property
+    def pools(self) -> bool:
+        """Whether neurons share any parameter; where none do, groups make no difference."""
+        return {self.pooling, self.dispersion_pooling} - {"none", None} != set()
+
+    @property
     def name(self) -> str:
         """File-safe name: ``nb2-partial``, ``nb2-partial-complete`` where poolings differ.
 
