@@ -113,7 +113,8 @@ class InputOptions(Section):
     """Column(s) of stimulus conditions: each neuron gets a rate in each, and its dispersion is
     what is left within them."""
     group: Names = ()
-    """Column(s) of groups of neurons, such as area or animal."""
+    """Column(s) of groups of neurons, such as area or animal: each gets a population of its own,
+    and groups are compared."""
     layout: Literal["auto", "long", "wide"] = "auto"
     """long: a row per neuron and trial; wide: a row per trial, a column per neuron."""
     wide_columns: Name = "*"

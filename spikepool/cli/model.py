@@ -22,7 +22,8 @@ def model_command(
 ) -> None:
     """Print the models that a fit of the tables would use: likelihood, populations, priors.
 
-    Without a table the centre of the rates' prior, which a table gives, is written m0.
+    With groups each model holds for every one of them, with parameters of its own; a drawing is
+    made of each. Without a table the centre of the rates' prior, which a table gives, is m0.
 
     Example: spikepool model counts.csv --family nb2 --pooling partial --format graphviz
     """
@@ -44,14 +45,20 @@ def model_command(
         untabled = {} if config.input.tables else DEFAULTS_IN_SYMBOLS
         given = given_priors(config.model)
         symbols = {name: text for name, text in untabled.items() if name not in given}
-        print("\n\n".join(describe_model(s, plan.priors, in_symbols=symbols) for s in plan.specs))
+        texts = (
+            describe_model(spec, plan.priors, in_symbols=symbols, groups=tally.groups)
+            for spec in plan.specs
+        )
+        print("\n\n".join(texts))
         return
     import pymc as pm
 
     from spikepool.models.graph import build_model
+    from spikepool.posterior.groups import parts_of
 
     for spec in plan.specs:
-        print(pm.model_to_graphviz(build_model(spec, tally, plan.priors)).source)
+        for part in parts_of(spec, tally):
+            print(pm.model_to_graphviz(build_model(spec, part.tally, plan.priors)).source)
 
 
 def _print_normal_models(config: "RunConfig", style: Literal["text", "graphviz"]) -> None:

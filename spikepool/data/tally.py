@@ -118,6 +118,26 @@ class Tally:
             group=np.zeros(responses.size, dtype=np.int64),
         )
 
+    def of_group(self, group: int) -> "Tally":
+        """Return the tally of the neurons of one group, in the same order."""
+        members = np.flatnonzero(self.group == group)
+        cells = self.cells_of_group(group)
+        return replace(
+            self,
+            neurons=tuple(self.neurons[i] for i in members),
+            neuron=np.searchsorted(members, self.neuron[cells]).astype(np.int64),
+            condition=self.condition[cells],
+            exposure=self.exposure[cells],
+            count=self.count[cells],
+            weight=self.weight[cells],
+            group=np.zeros(len(members), dtype=np.int64),
+            groups=(self.groups[group],),
+        )
+
+    def cells_of_group(self, group: int) -> IntArray:
+        """Index of every cell of the neurons of one group, in ascending order."""
+        return np.flatnonzero(self.group[self.neuron] == group).astype(np.int64)
+
 
 @dataclass(frozen=True)
 class Responses:

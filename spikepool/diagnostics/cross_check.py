@@ -1,7 +1,7 @@
 """Two engines on one model: how far their posteriors are apart."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,17 @@ def compare_engines(
         assert estimates.dispersion is not None and draws.delta is not None  # noqa: S101, PT018
         found += differences("delta", estimates.dispersion.log_dispersion, draws.delta, interval)
     return largest_of(found, draws.engine, estimates.neurons) if found else None
+
+
+def worst_of(checks: Sequence[CrossCheck]) -> CrossCheck | None:
+    """Return the check of all neurons from those of their groups; None where there is none."""
+    if not checks:
+        return None
+    return replace(
+        max(checks, key=lambda check: check.difference),
+        beyond=sum(check.beyond for check in checks),
+        compared=sum(check.compared for check in checks),
+    )
 
 
 def differences(

@@ -11,7 +11,7 @@ from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.diagnostics.pearson import fano_per_neuron, tabulate_pearson
 from spikepool.models.families import FAMILIES
-from spikepool.posterior.draws import PosteriorDraws
+from spikepool.posterior.draws import NeuronDraws
 from spikepool.posterior.results import PredictiveBand, PredictiveCheck
 
 REPLICATES = 200
@@ -23,7 +23,7 @@ _ROUND_WIDTHS = np.outer(10.0 ** np.arange(-2, 12), (1, 2, 5)).ravel()
 
 
 def check_predictive(
-    draws: PosteriorDraws, tally: Tally, *, interval: float, ddof: int, seed: int
+    draws: NeuronDraws, tally: Tally, *, interval: float, ddof: int, seed: int
 ) -> PredictiveCheck:
     """Compare histograms of counts and of raw Fano factors with those of replicated data.
 
@@ -32,7 +32,7 @@ def check_predictive(
 
     Parameters
     ----------
-    draws : PosteriorDraws
+    draws : NeuronDraws
     tally : Tally
     interval : float
         Mass of the predictive band.
@@ -72,9 +72,7 @@ def _trial_by_trial(tally: Tally) -> Tally:
     )
 
 
-def _replicates(
-    draws: PosteriorDraws, trials: Tally, rng: np.random.Generator
-) -> Iterator[IntArray]:
+def _replicates(draws: NeuronDraws, trials: Tally, rng: np.random.Generator) -> Iterator[IntArray]:
     """Yield the counts of each replicate, one draw apart from the next; shape (trials,)."""
     family = FAMILIES[draws.spec.family]
     theta, delta = draws.flat_theta, draws.flat_delta

@@ -7,5 +7,13 @@ from spikepool.models.spec import ModelSpec
 
 def model_seed(seed: int, spec: ModelSpec) -> int:
     """Seed of one model, from the run's seed and the model's name, whatever else is fitted."""
-    digest = hashlib.sha256(f"{seed}/{spec.name}".encode()).digest()
-    return int.from_bytes(digest[:4], "little")
+    return _seed_of(f"{seed}/{spec.name}")
+
+
+def group_seed(seed: int, group: str) -> int:
+    """Seed of one group's fits, from the run's seed and the group's name, whatever others do."""
+    return _seed_of(f"{seed}/group/{group}")
+
+
+def _seed_of(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

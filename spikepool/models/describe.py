@@ -1,8 +1,9 @@
 """A model in words: its likelihood, its populations and its priors, line by line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from spikepool.data.wording import listed
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import prior_names
 from spikepool.models.populations import POPULATIONS
@@ -14,7 +15,11 @@ _DISPERSION_SYMBOLS = {"nb2": "σ_G", "nb1": "√ω"}
 
 
 def describe_model(
-    spec: ModelSpec, priors: Priors, *, in_symbols: Mapping[str, str] = MappingProxyType({})
+    spec: ModelSpec,
+    priors: Priors,
+    *,
+    in_symbols: Mapping[str, str] = MappingProxyType({}),
+    groups: Sequence[str] = (),
 ) -> str:
     """Write a model as text.
 
@@ -24,6 +29,8 @@ def describe_model(
     priors : Priors
     in_symbols : mapping of str to str, optional
         Text of priors, by parameter, whose numbers there is no table to take from.
+    groups : sequence of str, optional
+        Names of the table's groups, where there are several.
 
     Returns
     -------
@@ -35,6 +42,7 @@ def describe_model(
         *(("log rate", line) for line in _rate_lines(spec, texts)),
         *(("dispersion", line) for line in _dispersion_lines(spec)),
         *(("priors", line) for line in _prior_lines(priors, texts)),
+        *(("groups", line) for line in _group_lines(spec, texts, groups)),
     ]
     return "\n".join([spec.label, *_labelled(lines)])
 
@@ -66,6 +74,24 @@ def _dispersion_lines(spec: ModelSpec) -> Iterator[str]:
             yield f"exp(δ_i) = {symbol}, the same for all: complete pooling"
         case "partial":
             yield f"δ_i = ln {symbol} ~ normal(μ_δ, τ_δ): partial pooling"
+
+
+def _group_lines(spec: ModelSpec, texts: Mapping[str, str], groups: Sequence[str]) -> Iterator[str]:
+    """Say what each group has of its own."""
+    if len(groups) < 2:
+        return
+    yield listed(groups)
+    if not spec.pools:
+        yield "nothing is shared between neurons: groups make no difference"
+        return
+    own = {"typical_gain_sd": "μ_δ", "typical_root_excess_fano": "μ_δ"}
+    alone = {"theta"} | ({FAMILIES[spec.family].dispersion_name} if _each_alone(spec) else set())
+    named = [own.get(name, PARAMETERS[name].symbol) for name in texts if name not in alone]
+    yield f"each has its own {', '.join(named)}, with these priors"
+
+
+def _each_alone(spec: ModelSpec) -> bool:
+    return spec.dispersion_pooling == "none"
 
 
 def _prior_lines(priors: Priors, texts: Mapping[str, str]) -> Iterator[str]:

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from itertools import product
 from typing import get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spikepool.config import ModelOptions
 from spikepool.data.spike_counts import Notice
 from spikepool.data.tally import Tally
+from spikepool.data.wording import listed, quoted
 from spikepool.errors import NotIdentifiableError, UsageError
 from spikepool.models.graph import prior_names
 from spikepool.models.prior_spec import prior_notices, priors_of
@@ -14,6 +18,8 @@ from spikepool.models.priors import Priors
 from spikepool.models.spec import Family, ModelSpec, Pooling
 
 FEW_NEURONS = 5
+MOST_GROUPS_COMPARED = 15
+"""Of more groups there would be too many pairs to read."""
 _DEFAULT_FAMILIES: tuple[Family, ...] = ("poisson", "nb2")
 _DEFAULT_POOLINGS: tuple[Pooling, ...] = ("none", "complete", "partial")
 _FAMILIES_BY_PREFERENCE: tuple[Family, ...] = ("nb2", "nb1", "poisson")
@@ -74,11 +80,63 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
     _check_population(options, poolings)
     _check_condition_pooling(options, tally)
     notices += prior_notices(options, {name for spec in specs for name in prior_names(spec)})
-    _note_what_is_not_modelled(specs, tally, notices)
-    if 1 < tally.n_neurons < FEW_NEURONS and "partial" in poolings:
+    _note_merged_conditions(specs, tally, notices)
+    if len(tally.groups) > 1:
+        _check_groups(options, specs, tally, notices)
+    elif 1 < tally.n_neurons < FEW_NEURONS and "partial" in poolings:
         text = f"{tally.n_neurons} neurons say little about τ, the spread between neurons"
         notices.append(Notice("few-neurons", text))
     return ModelPlan(specs, _primary(options, specs), priors, tuple(notices))
+
+
+def _check_groups(
+    options: ModelOptions, specs: tuple[ModelSpec, ...], tally: Tally, notices: list[Notice]
+) -> None:
+    """Refuse a group that is no population; name those that say little."""
+    if not any(spec.pools for spec in specs):
+        return
+    sizes = np.bincount(tally.group, minlength=len(tally.groups))
+    trials = np.zeros(len(tally.groups), dtype=np.int64)
+    np.maximum.at(trials, tally.group, tally.n_trials)
+    if any("partial" in (spec.pooling, spec.dispersion_pooling) for spec in specs):
+        _refuse_single_neurons(options, _groups_where(tally, sizes == 1), notices)
+        few = _groups_where(tally, (sizes > 1) & (sizes < FEW_NEURONS))
+        if few:
+            text = (
+                f"fewer than {FEW_NEURONS} neurons say little about τ, the spread between a "
+                f"group's neurons: {listed(few)}"
+            )
+            notices.append(Notice("few-neurons", text))
+    single = _groups_where(tally, trials == 1)
+    if single and trials.max() > 1 and any(spec.dispersion_pooling for spec in specs):
+        text = (
+            "no neuron has two trials, so that the prior and the shape of the populations decide "
+            f"the dispersions, in: {listed(single)}"
+        )
+        notices.append(Notice("one-trial-groups", text))
+    if len(tally.groups) > MOST_GROUPS_COMPARED:
+        text = (
+            f"{len(tally.groups):,} groups are too many to compare in pairs (at most "
+            f"{MOST_GROUPS_COMPARED}): the table contrasts is empty"
+        )
+        notices.append(Notice("many-groups", text))
+
+
+def _groups_where(tally: Tally, chosen: NDArray[np.bool_]) -> list[str]:
+    return [tally.groups[i] for i in np.flatnonzero(chosen)]
+
+
+def _refuse_single_neurons(options: ModelOptions, groups: list[str], notices: list[Notice]) -> None:
+    if not groups:
+        return
+    subject = f"group {quoted(groups[0])} has" if len(groups) == 1 else f"{listed(groups)} have"
+    _refuse(
+        options,
+        notices,
+        f"partial pooling within groups needs a population in each, and {subject} one neuron: τ, "
+        "the spread between a group's neurons, cannot be told",
+        "leave such groups out with --where, or leave out --group",
+    )
 
 
 def _spec(family: Family, pooling: Pooling, options: ModelOptions, tally: Tally) -> ModelSpec:
@@ -174,7 +232,7 @@ def _refuse(options: ModelOptions, notices: list[Notice], message: str, hint: st
     notices.append(Notice("not-identified", f"not to be trusted: {message}"))
 
 
-def _note_what_is_not_modelled(
+def _note_merged_conditions(
     specs: tuple[ModelSpec, ...], tally: Tally, notices: list[Notice]
 ) -> None:
     if len(tally.conditions) > 1 and not any(spec.is_tuned for spec in specs):
@@ -184,9 +242,6 @@ def _note_what_is_not_modelled(
             "condition"
         )
         notices.append(Notice("conditions-merged", text))
-    if len(tally.groups) > 1:
-        text = f"{len(tally.groups):,} groups are fitted as one population"
-        notices.append(Notice("groups-merged", text))
 
 
 def _primary(options: ModelOptions, specs: tuple[ModelSpec, ...]) -> ModelSpec:

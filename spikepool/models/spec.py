@@ -55,6 +55,12 @@ class ModelSpec:
         return self.condition_pooling in ("none", "partial")
 
     @property
+    def pools(self) -> bool:
+        """Whether neurons share any parameter; where none do, groups make no difference."""
+        poolings = {self.pooling, self.dispersion_pooling, self.condition_pooling}
+        return poolings - {"none", None} != set()
+
+    @property
     def name(self) -> str:
         """File-safe name: ``nb2-partial``, ``nb2-partial-complete`` where poolings differ.
 

@@ -1,6 +1,6 @@
 """A posterior as draws, with what the sampler said of itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import FloatArray
 from spikepool.models.parametrization import Parametrization
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.quadrature import Quadrature
+from spikepool.posterior.quadrature import HyperparameterSample, Quadrature
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,12 @@ class SamplerStatistics:
 
 
 @dataclass(frozen=True)
-class PosteriorDraws:
-    """Joint posterior draws of one model.
+class NeuronDraws:
+    """Joint posterior draws of what each neuron has of its own.
 
     Attributes
     ----------
     spec : ModelSpec
-    engine : str
-    neurons : tuple of str, length N
-    population : dict of str to ndarray, shape (chains, draws)
-        Hyperparameters by name; empty without any pooling.
     theta : ndarray, shape (chains, draws, N)
         Log rates.
     delta : ndarray, shape (chains, draws, N), or None
@@ -52,25 +48,12 @@ class PosteriorDraws:
     response : ndarray, shape (chains, draws, R), or None
         Log rates in every condition, in the order of ``Tally.responses``; None where conditions
         make no difference. `theta` is then the neuron's own log rate, about which they lie.
-    parametrization : Parametrization or None
-        How far each neuron's parameters were centred; None where none was sampled.
-    sampler : SamplerStatistics or None
-        None where draws are independent.
     """
 
     spec: ModelSpec
-    engine: str
-    neurons: tuple[str, ...]
-    population: dict[str, NDArray[np.float64]]
     theta: NDArray[np.floating]
     delta: NDArray[np.floating] | None
-    response: NDArray[np.floating] | None = None
-    parametrization: Parametrization | None = None
-    sampler: SamplerStatistics | None = None
-
-    def flat(self, name: str) -> FloatArray:
-        """Draws of a hyperparameter over all chains; shape (chains × draws,)."""
-        return self.population[name].reshape(-1)
+    response: NDArray[np.floating] | None = field(default=None, kw_only=True)
 
     @property
     def flat_theta(self) -> FloatArray:
@@ -93,6 +76,33 @@ class PosteriorDraws:
 
 
 @dataclass(frozen=True)
+class PosteriorDraws(NeuronDraws):
+    """Joint posterior draws of one model of one population.
+
+    Attributes
+    ----------
+    engine : str
+    neurons : tuple of str, length N
+    population : dict of str to ndarray, shape (chains, draws)
+        Hyperparameters by name; empty without any pooling.
+    parametrization : Parametrization or None
+        How far each neuron's parameters were centred; None where none was sampled.
+    sampler : SamplerStatistics or None
+        None where draws are independent.
+    """
+
+    engine: str
+    neurons: tuple[str, ...]
+    population: dict[str, NDArray[np.float64]]
+    parametrization: Parametrization | None = None
+    sampler: SamplerStatistics | None = None
+
+    def flat(self, name: str) -> FloatArray:
+        """Draws of a hyperparameter over all chains; shape (chains × draws,)."""
+        return self.population[name].reshape(-1)
+
+
+@dataclass(frozen=True)
 class Posterior:
     """What an engine returns.
 
@@ -108,3 +118,12 @@ class Posterior:
     draws: PosteriorDraws
     quadrature: Quadrature | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def hyperparameters(self) -> HyperparameterSample:
+        """The hyperparameters as a sample: the engine's weighted one, else all draws alike."""
+        if self.quadrature is not None:
+            return self.quadrature.hyperparameters
+        values = {name: self.draws.flat(name) for name in self.draws.population}
+        size = self.draws.theta.shape[0] * self.draws.theta.shape[1]
+        return HyperparameterSample(values, np.full(size, 1 / size), float("nan"))

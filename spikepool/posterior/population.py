@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.spec import Family, ModelSpec
 from spikepool.posterior.draws import Posterior
+from spikepool.posterior.groups import WHOLE_TABLE
 from spikepool.posterior.mixing import measure_mixing
 from spikepool.posterior.quadrature import HyperparameterSample
 from spikepool.posterior.results import PopulationParameter, Summary
@@ -53,7 +54,9 @@ def _named(spec: ModelSpec, values: Mapping[str, Draws]) -> Iterator[tuple[str, 
         yield word, np.exp(power * values["mu_delta"])
 
 
-def summarise_population(posterior: Posterior, interval: float) -> tuple[PopulationParameter, ...]:
+def summarise_population(
+    posterior: Posterior, interval: float, group: str = WHOLE_TABLE
+) -> tuple[PopulationParameter, ...]:
     """Summarise every population parameter.
 
     Parameters
@@ -61,6 +64,8 @@ def summarise_population(posterior: Posterior, interval: float) -> tuple[Populat
     posterior : Posterior
     interval : float
         Mass of the equal-tailed intervals.
+    group : str
+        Name of the population.
 
     Returns
     -------
@@ -71,9 +76,14 @@ def summarise_population(posterior: Posterior, interval: float) -> tuple[Populat
     if posterior.quadrature is not None:
         sample = posterior.quadrature.hyperparameters
         reported = reported_hyperparameters(spec, sample.values)
-        return tuple(_of_sample(name, of, sample, interval) for name, of in reported.items())
+        return tuple(
+            replace(_of_sample(name, of, sample, interval), group=group)
+            for name, of in reported.items()
+        )
     reported = reported_hyperparameters(spec, posterior.draws.population)
-    return tuple(_of_chains(name, of, interval) for name, of in reported.items())
+    return tuple(
+        replace(_of_chains(name, of, interval), group=group) for name, of in reported.items()
+    )
 
 
 def _of_sample(
@@ -103,7 +113,7 @@ def _parameter(
     name: str, summary: Summary, ess_bulk: float, ess_tail: float, r_hat: float
 ) -> PopulationParameter:
     return PopulationParameter(
-        group="all",
+        group=WHOLE_TABLE,
         parameter=name,
         mean=float(summary.mean[0]),
         sd=float(summary.sd[0]),

@@ -138,6 +138,35 @@ class PopulationParameter:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """How a population parameter of one group differs from that of another.
+
+    Attributes
+    ----------
+    parameter : str
+    group, reference : str
+    difference_mean, difference_median, difference_lower, difference_upper : float
+        Of group − reference, in the parameter's unit; the mean is NaN where it need not exist.
+    ratio_median, ratio_lower, ratio_upper : float
+        Of group / reference; NaN of a parameter that may be negative.
+    prob_greater : float
+        P(group > reference | y).
+    """
+
+    parameter: str
+    group: str
+    reference: str
+    difference_mean: float
+    difference_median: float
+    difference_lower: float
+    difference_upper: float
+    ratio_median: float
+    ratio_lower: float
+    ratio_upper: float
+    prob_greater: float
+
+
+@dataclass(frozen=True)
 class PredictiveBand:
     """A histogram of the data against what the fitted model predicts for each bin.
 

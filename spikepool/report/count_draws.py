@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from spikepool.posterior.groups import in_step
 from spikepool.report.posterior_file import StoredDraws
 from spikepool.report.run_results import FittedModel, RunResults
 
@@ -21,11 +22,13 @@ def draws_of_counts(results: RunResults, most: int) -> Iterator[StoredDraws]:
     for model in results.models:
         independent = model.engine == "collapsed"
         stored = slice(most if independent else None)
-        hyperparameters = model.hyperparameters.items()
         yield StoredDraws(
             spec=model.spec,
             neurons=model.estimates.neurons,
-            hyperparameters={name: values[:, stored] for name, values in hyperparameters},
+            groups=_names(model),
+            hyperparameters={
+                name: _of_groups(model, name)[:, stored] for name in model.groups[0].hyperparameters
+            },
             of_neurons=_of_neurons(model, stored),
             attributes={
                 "family": model.spec.family,
@@ -35,6 +38,17 @@ def draws_of_counts(results: RunResults, most: int) -> Iterator[StoredDraws]:
                 "rate_unit": model.estimates.rate_unit,
             },
         )
+
+
+def _names(model: FittedModel) -> tuple[str, ...]:
+    """Name the groups; none where the whole table is one population."""
+    return tuple(each.group for each in model.groups) if len(model.groups) > 1 else ()
+
+
+def _of_groups(model: FittedModel, name: str) -> NDArray[np.float64]:
+    """Draws of a hyperparameter: of the one population, or of every group along a third axis."""
+    draws = [each.hyperparameters[name] for each in model.groups]
+    return np.stack(in_step(draws), axis=-1) if len(draws) > 1 else draws[0]
 
 
 def _of_neurons(model: FittedModel, stored: slice) -> dict[str, NDArray[np.floating]] | None:

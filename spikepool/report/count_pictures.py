@@ -1,9 +1,10 @@
 """Which pictures a run of counts gets, each from the model that can show it best."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray
 from spikepool.models.priors import Priors, prior_density
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PRIOR_POINTS = 401
+_SPREADS: tuple[str, ...] = ("tau", "tau_delta")
+"""Hyperparameters whose priors are drawn beside their posteriors."""
 
 
 def pictures_of_counts(results: RunResults, interval: float) -> Iterator[Picture]:
@@ -95,18 +98,34 @@ def _pictures_of_pooling(
     )
     if pooled is None:
         return
-    estimates, population, draws = pooled.estimates, pooled.population, pooled.hyperparameters
+    estimates, population = pooled.estimates, pooled.population
+    draws = {each.group: each.hyperparameters for each in pooled.groups}
     yield "shrinkage", pooled, prepare_shrinkage(estimates, population)
     yield "own_weight", pooled, prepare_own_weight(estimates, population)
     if pooled.spec.dispersion_pooling == "partial":
         moments = prepare_dispersion_shrinkage(estimates, results.overdispersion, population)
         yield "dispersion_shrinkage", pooled, moments
-    spreads = {name: values for name, values in draws.items() if name in {"tau", "tau_delta"}}
     grids = {
-        name: _prior_on_grid(results.priors, name, float(d.max())) for name, d in spreads.items()
+        name: _prior_on_grid(results.priors, name, _largest(draws.values(), name))
+        for name in _SPREADS
+        if name in pooled.groups[0].hyperparameters
     }
-    yield "tau_prior_posterior", pooled, prepare_tau_prior_posterior(spreads, grids, interval)
+    yield "tau_prior_posterior", pooled, prepare_tau_prior_posterior(draws, grids, interval)
+    if len(pooled.groups) > 1:
+        yield "groups", pooled, _groups(results, pooled, interval)
     yield "trace", pooled, prepare_trace(draws, population)
+
+
+def _groups(results: RunResults, pooled: FittedModel, interval: float) -> "pd.DataFrame":
+    from spikepool.report.plots.groups import prepare_groups
+
+    tally = results.tally
+    return prepare_groups(
+        pooled.estimates,
+        [tally.groups[code] for code in tally.group],
+        {each.group: each.sample for each in pooled.groups},
+        interval,
+    )
 
 
 def _most_like(
@@ -135,6 +154,11 @@ def _populations(
         and other.spec.dispersion_pooling == model.spec.dispersion_pooling
         and other.spec.pooling == model.spec.pooling
     }
+
+
+def _largest(draws: Iterable[Mapping[str, NDArray[np.float64]]], name: str) -> float:
+    """Largest draw of a hyperparameter in any group."""
+    return max(float(of[name].max()) for of in draws)
 
 
 def _prior_on_grid(priors: Priors, name: str, largest: float) -> tuple[FloatArray, FloatArray]:

@@ -1,11 +1,20 @@
 """What was read of a table of counts, in numbers."""
 
 import numpy as np
+from pydantic import JsonValue
 
 from spikepool.data.spike_counts import SpikeCounts
 from spikepool.data.tally import Tally
 from spikepool.report.schema import FEW_TRIALS
 from spikepool.report.summary_parts import Json, reading_as_json
+
+
+def _group_sizes(tally: Tally) -> list[JsonValue]:
+    """Neurons of every group, in the order of the groups."""
+    sizes = np.bincount(tally.group, minlength=len(tally.groups)).tolist()
+    return [
+        {"group": group, "neurons": size} for group, size in zip(tally.groups, sizes, strict=True)
+    ]
 
 
 def summarise_data(counts: SpikeCounts, tally: Tally) -> Json:
@@ -17,6 +26,7 @@ def summarise_data(counts: SpikeCounts, tally: Tally) -> Json:
         "trials": int(trials.sum()),
         "spikes": sum(tally.spike_count.tolist()),
         "groups": len(tally.groups) if counts.group else None,
+        "group_sizes": _group_sizes(tally) if counts.group else None,
         "conditions": len(tally.conditions) if counts.condition else None,
         "silent_neurons": int(np.sum(tally.spike_count == 0)),
         "one_trial_neurons": int(np.sum(trials == 1)),

@@ -1,6 +1,7 @@
 """A run of counts in words."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from spikepool.data.wording import listed, plural
 from spikepool.report.text_parts import (
@@ -12,6 +13,20 @@ from spikepool.report.text_parts import (
     primary_label,
     span,
 )
+
+type _Cells = tuple[str, str, str, str, str]
+
+_HEADER: Final = ("", "typical rate", "spread", "dispersion", "Δelpd")
+_HEADER_UNSCORED: Final = (*_HEADER[:4], "")
+_CONTRASTED: Final = {
+    "typical_rate": "rate",
+    "typical_gain_sd": "gain sd",
+    "gain_sd": "gain sd",
+    "typical_excess_fano": "excess Fano",
+    "excess_fano": "excess Fano",
+}
+"""Parameters whose ratios between groups are printed, in words."""
+_MOST_PAIRS: Final = 10
 
 
 def reading_lines(data: Summary) -> Iterator[str]:
@@ -25,9 +40,17 @@ def reading_lines(data: Summary) -> Iterator[str]:
     yield f"read    {size} · {exposure}"
     named = [f"{role} = {column}" for role, column in columns.items() if role != "exposure"]
     yield f"{INDENT}columns: {', '.join(named)}"
+    yield from _group_line(data)
     if data["not_modelled"]:
         yield f"{INDENT}not modelled: {listed(data['not_modelled'])}"
     yield from _data_gaps(data)
+
+
+def _group_line(data: Summary) -> Iterator[str]:
+    """Name the groups, where there are several, with their neurons."""
+    if (data["groups"] or 1) > 1:
+        sizes = (f"{each['group']} ({each['neurons']:,})" for each in data["group_sizes"])
+        yield f"{INDENT}groups (neurons), each with a population of its own: {listed(sizes)}"
 
 
 def _data_gaps(data: Summary) -> Iterator[str]:
@@ -44,21 +67,26 @@ def _data_gaps(data: Summary) -> Iterator[str]:
 def model_lines(models: list[Summary]) -> Iterator[str]:
     """Yield a row per model: its population, and how well it predicts."""
     scored = any(model["elpd"] for model in models)
-    labels = [primary_label(model) for model in models]
-    width = max([34, *(len(label) + 2 for label in labels)])
-    header = f"{'':<{width}}{'typical rate':<22}{'spread':<20}{'dispersion':<31}"
-    yield (header + ("Δelpd" if scored else "")).rstrip()
-    for model, label in zip(models, labels, strict=True):
-        shown = [_population_cells(population) for population in model["population"]]
-        for cells in shown or [("each neuron alone", "", "")]:
-            rate, spread, dispersion = cells
-            mark = "" if model["converged"] else "  ! not converged"
-            line = (
-                f"{label:<{width}}{rate:<22}{spread:<20}{dispersion:<31}{_elpd_cell(model)}{mark}"
-            )
-            yield line.rstrip()
+    rows = [row for model in models for row in _model_rows(model)]
+    width = max([34, *(len(label) + 2 for label, *_ in rows)])
+    for label, rate, spread, dispersion, elpd in (_HEADER if scored else _HEADER_UNSCORED, *rows):
+        yield f"{label:<{width}}{rate:<22}{spread:<20}{dispersion:<31}{elpd}".rstrip()
     told = "; Δelpd: predicted log density of left-out trials, against it" if scored else ""
     yield f"* primary: the model of the table neurons{told}"
+
+
+def _model_rows(model: Summary) -> Iterator[_Cells]:
+    """Yield a model's row; where it has groups, a row for each of them below it."""
+    label = primary_label(model)
+    elpd = _elpd_cell(model) + ("" if model["converged"] else "  ! not converged")
+    populations = model["population"]
+    if len(populations) > 1:
+        yield label, "", "", "", elpd
+        for population in populations:
+            yield f"  {listed([population['group']])}", *_population_cells(population), ""
+        return
+    cells = _population_cells(populations[0]) if populations else ("each neuron alone", "", "")
+    yield label, *cells, elpd
 
 
 def _elpd_cell(model: Summary) -> str:
@@ -111,7 +139,10 @@ def _short(value: float | None) -> str:
 
 
 def finding_lines(summary: Summary) -> Iterator[str]:
-    """Say how much pooling moved, and what the tests of dispersion found."""
+    """Say how groups differ, how much pooling moved, and what the tests of dispersion found."""
+    for model in summary["models"]:
+        if model["is_primary"]:
+            yield from _contrast_lines(model["contrasts"])
     yield own_weight_line(summary)
     unit = summary["data"]["rate_unit"]
     for moved in summary["shrinkage"]["most_moved"]:
@@ -120,6 +151,38 @@ def finding_lines(summary: Summary) -> Iterator[str]:
         name = listed([moved["neuron"]])
         yield f"           {name:<16} {counts:<26} {rates}"
     yield _fano_line(summary["fano"])
+
+
+def _contrast_lines(contrasts: list[Summary]) -> Iterator[str]:
+    """Yield a line per pair of groups: ratios, with the probability that each exceeds 1."""
+    pairs: dict[str, list[str]] = {}
+    for each in contrasts:
+        if each["parameter"] in _CONTRASTED:
+            name = f"{listed([each['group']])} / {listed([each['reference']])}"
+            pairs.setdefault(name, []).append(_contrast_cell(each))
+    if not pairs:
+        return
+    width = max(16, *(len(name) for name in pairs))
+    for place, (name, cells) in enumerate(list(pairs.items())[:_MOST_PAIRS]):
+        head = "" if place else "groups"
+        yield f"{head:<11}{name:<{width}} {'   '.join(cells)}".rstrip()
+    if len(pairs) > _MOST_PAIRS:
+        yield f"{'':<11}and {plural(len(pairs) - _MOST_PAIRS, 'more pair')}, in the table contrasts"
+
+
+def _contrast_cell(contrast: Summary) -> str:
+    ends = (_short(contrast[f"ratio_{end}"]) for end in ("median", "lower", "upper"))
+    median, lower, upper = ends
+    name = _CONTRASTED[contrast["parameter"]]
+    probability = _probability(contrast["prob_greater"])
+    return f"{name} ×{median} [{lower}, {upper}], P(greater) {probability}"
+
+
+def _probability(value: float) -> str:
+    """Two decimals; a probability that rounds to 0 or 1 is not claimed to be that."""
+    if value < 0.01:
+        return "<0.01"
+    return ">0.99" if value > 0.99 else f"{value:.2f}"
 
 
 def _fano_line(fano: Summary) -> str:

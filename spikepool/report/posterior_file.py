@@ -21,11 +21,13 @@ class StoredDraws:
     ----------
     spec : ModelSpec
     neurons : tuple of str
-    hyperparameters : dict of str to ndarray, shape (chains, draws)
+    hyperparameters : dict of str to ndarray, shape (chains, draws) or (chains, draws, groups)
     of_neurons : dict of str to ndarray, shape (chains, draws, N), or None
         ``theta`` and ``delta``; None where they were not kept.
     attributes : dict of str to str
         Besides the model's name and the version.
+    groups : tuple of str
+        Of the hyperparameters' third axis; empty where the whole table is one population.
     """
 
     spec: ModelSpec
@@ -33,6 +35,7 @@ class StoredDraws:
     hyperparameters: dict[str, NDArray[np.float64]]
     of_neurons: dict[str, NDArray[np.floating]] | None
     attributes: dict[str, str]
+    groups: tuple[str, ...] = ()
 
 
 def render_posteriors(
@@ -63,7 +66,8 @@ def posterior_bytes(model: StoredDraws, *, full: bool) -> bytes:
     ----------
     model : StoredDraws
     full : bool
-        Also θ and δ, with the coordinate ``neuron``, as 32-bit floats.
+        Also θ and δ, with the coordinate ``neuron``, as 32-bit floats. Hyperparameters of several
+        groups have the coordinate ``group``.
 
     Returns
     -------
@@ -78,14 +82,23 @@ def posterior_bytes(model: StoredDraws, *, full: bool) -> bytes:
 
     tree = arviz_base.from_dict(
         {"posterior": {**model.hyperparameters, **(_of_neurons(model) if full else {})}},
-        coords={"neuron": list(model.neurons)} if full else {},
-        dims={"theta": ["neuron"], "delta": ["neuron"]},
+        coords=_coordinates(model, full=full),
+        dims={**_dimensions(model), "theta": ["neuron"], "delta": ["neuron"]},
     )
     told = {"model": model.spec.name, **model.attributes, "spikepool_version": __version__}
     for node in (tree, tree["posterior"]):
         node.attrs.pop("created_at", None)
         node.attrs.update(told)
     return bytes(tree.to_netcdf(engine="h5netcdf"))
+
+
+def _coordinates(model: StoredDraws, *, full: bool) -> dict[str, list[str]]:
+    named = {"neuron": list(model.neurons) if full else [], "group": list(model.groups)}
+    return {name: labels for name, labels in named.items() if labels}
+
+
+def _dimensions(model: StoredDraws) -> dict[str, list[str]]:
+    return {name: ["group"] for name in model.hyperparameters} if model.groups else {}
 
 
 def _of_neurons(model: StoredDraws) -> dict[str, NDArray[np.float32]]:

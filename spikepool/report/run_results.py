@@ -8,16 +8,46 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import Source, SpikeCounts
 from spikepool.data.tally import Tally
+from spikepool.data.wording import listed
 from spikepool.diagnostics.comparison import ModelScore
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.draws import PosteriorDraws
-from spikepool.posterior.quadrature import LeaveOut
-from spikepool.posterior.results import NeuronEstimates, PopulationParameter, PredictiveCheck
+from spikepool.posterior.draws import NeuronDraws
+from spikepool.posterior.quadrature import HyperparameterSample, LeaveOut
+from spikepool.posterior.results import (
+    Contrast,
+    NeuronEstimates,
+    PopulationParameter,
+    PredictiveCheck,
+)
 from spikepool.report.results import Results
+
+
+@dataclass(frozen=True)
+class GroupFit:
+    """What is known of one group under one model, beyond its neurons.
+
+    Attributes
+    ----------
+    group : str
+        Its name; ``all`` where the whole table is one population.
+    neurons : tuple of str
+        In the order of its certificate.
+    hyperparameters : dict of str to ndarray, shape (chains, draws)
+        Draws of the hyperparameters.
+    sample : HyperparameterSample
+        All that is known of them: the engine's weighted sample, else the draws.
+    convergence : Convergence
+    """
+
+    group: str
+    neurons: tuple[str, ...]
+    hyperparameters: dict[str, NDArray[np.float64]]
+    sample: HyperparameterSample
+    convergence: Convergence
 
 
 @dataclass(frozen=True)
@@ -30,13 +60,15 @@ class FittedModel:
     engine : str
     estimates : NeuronEstimates
     population : tuple of PopulationParameter
-        Hyperparameters, and the same in words (``typical_rate`` ...); empty without pooling.
-    hyperparameters : dict of str to ndarray, shape (chains, draws)
-        Draws of the hyperparameters.
-    convergence : Convergence
+        Hyperparameters, and the same in words (``typical_rate`` ...), group by group; empty
+        without pooling.
+    groups : tuple of GroupFit
+        At least one.
+    contrasts : tuple of Contrast
+        Between groups.
     seconds : float
         Wall-clock time of the fit.
-    draws : PosteriorDraws or None
+    draws : NeuronDraws or None
         All draws, where they are still needed.
     leave_out : LeaveOut or None
         Predictive densities of left-out trials and neurons; None of the engine ``nuts``.
@@ -48,17 +80,22 @@ class FittedModel:
     engine: str
     estimates: NeuronEstimates
     population: tuple[PopulationParameter, ...]
-    hyperparameters: dict[str, NDArray[np.float64]]
-    convergence: Convergence
+    groups: tuple[GroupFit, ...]
+    contrasts: tuple[Contrast, ...]
     seconds: float
-    draws: PosteriorDraws | None
+    draws: NeuronDraws | None
     leave_out: LeaveOut | None = None
     cross_check: CrossCheck | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Each check that failed, in words."""
-        return self.convergence.problems
+        """Each check that failed, in words, with its group where there are several."""
+        several = len(self.groups) > 1
+        return tuple(
+            f"{listed([each.group])}: {problem}" if several else problem
+            for each in self.groups
+            for problem in each.convergence.problems
+        )
 
 
 @dataclass(frozen=True)

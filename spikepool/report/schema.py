@@ -14,7 +14,8 @@ from spikepool.report.columns import (
 )
 
 TABLE_NAMES = (
-    *("estimates", "neurons", "population", "overdispersion", "comparison", "diagnostics"),
+    *("estimates", "neurons", "population", "contrasts", "overdispersion", "comparison"),
+    "diagnostics",
 )
 
 RATE_UNIT = "spikes/s or spikes/trial"
@@ -54,6 +55,7 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
         "estimates": ESTIMATES,
         "neurons": (*ESTIMATES, *SIDE_BY_SIDE),
         "population": POPULATION,
+        "contrasts": CONTRASTS,
         "overdispersion": _overdispersion(),
         "comparison": COMPARISON,
         "diagnostics": DIAGNOSTICS,
@@ -172,7 +174,7 @@ SIDE_BY_SIDE = (
 
 POPULATION = (
     *MODEL,
-    text("group", "The group whose neurons share the parameter; all where there is none."),
+    text("group", "The group whose neurons share the parameter; all: those of the whole table."),
     text(
         "parameter",
         "mu and tau: mean and sd (student-t: scale) of the log rates; a and b: shape and rate of a "
@@ -199,6 +201,33 @@ POPULATION = (
         "Effective sample size in the tails; collapsed: as ess_bulk. Empty: it did not vary.",
     ),
     number("r_hat", "", "Rank-normalised split R-hat. Empty: it did not vary, or no chains."),
+)
+
+_NO_RATIO = "Empty: mu and mu_delta may be negative; see typical_rate and the typical dispersion."
+
+CONTRASTS = (
+    *MODEL,
+    boolean("is_primary", "Whether the row is about the primary model."),
+    text(
+        "parameter",
+        "As in population. mu and typical_rate: the groups' typical rates; tau: the spread between "
+        "neurons; mu_delta and typical_gain_sd (NB2) or typical_excess_fano (NB1): the typical "
+        "dispersions; gain_sd or excess_fano: the groups' shared dispersions.",
+    ),
+    text("group", "The group compared."),
+    text("reference", "The group it is compared with."),
+    number(
+        "difference_mean",
+        "of the parameter",
+        "Posterior mean of group minus reference. Empty: it does not exist.",
+    ),
+    number("difference_median", "of the parameter", "Posterior median of group minus reference."),
+    number("difference_lower", "of the parameter", "Lower end of its equal-tailed interval."),
+    number("difference_upper", "of the parameter", "Upper end of its equal-tailed interval."),
+    number("ratio_median", "", f"Posterior median of group / reference. {_NO_RATIO}"),
+    number("ratio_lower", "", f"Lower end of the ratio's equal-tailed interval. {_NO_RATIO}"),
+    number("ratio_upper", "", f"Upper end of the ratio's equal-tailed interval. {_NO_RATIO}"),
+    number("prob_greater", "", "Posterior probability that group > reference."),
 )
 
 COMPARISON = (
@@ -232,6 +261,7 @@ _OF_QUADRATURE = "Empty: engine nuts, or a neuron that was not among those check
 
 DIAGNOSTICS = (
     *MODEL,
+    text("group", "The group that was fitted alone. Empty: the whole table is one population."),
     text(
         "parameter",
         "nuts: the sampled quantity, or sampler for the whole run of the model. collapsed: "

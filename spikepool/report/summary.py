@@ -1,6 +1,7 @@
 """A run of counts in numbers: `summary.json`, what `--json` prints and the terminal shows."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import JsonValue
@@ -8,7 +9,8 @@ from pydantic import JsonValue
 from spikepool.config import RunConfig
 from spikepool.data.spike_counts import FloatArray
 from spikepool.diagnostics.convergence import Convergence
-from spikepool.posterior.results import PopulationParameter
+from spikepool.posterior.mixing import ParameterDiagnostics
+from spikepool.posterior.results import Contrast, PopulationParameter
 from spikepool.report.count_reading import summarise_data
 from spikepool.report.run_results import FittedModel, RunResults
 from spikepool.report.summary_parts import (
@@ -47,18 +49,19 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
 
 
 def _model(model: FittedModel, results: RunResults) -> Json:
-    convergence = model.convergence
+    convergences = [each.convergence for each in model.groups]
     return {
         **model_names(model.spec),
         "engine": model.engine,
         "is_primary": model.spec == results.primary,
-        "converged": convergence.passed,
-        "problems": list(convergence.problems),
+        "converged": not model.problems,
+        "problems": list(model.problems),
         "population": _population(model.population),
+        "contrasts": [_contrast(each) for each in model.contrasts],
         "dispersion_source": _dispersion_sources(model),
         "elpd": _elpd(model, results),
-        "sampler": _sampler(convergence),
-        "certificate": _certificate(convergence),
+        "sampler": _sampler(convergences),
+        "certificate": _certificate(convergences),
         "cross_check": cross_check_as_json(model.cross_check),
         "seconds": round(model.seconds, 3),
     }
@@ -79,33 +82,40 @@ def _elpd(model: FittedModel, results: RunResults) -> JsonValue:
     } or None
 
 
-def _sampler(convergence: Convergence) -> JsonValue:
-    """How chains went; None where there are none."""
-    sampler = convergence.sampler
-    if sampler is None:
+def _sampler(convergences: Sequence[Convergence]) -> JsonValue:
+    """How chains went, over all groups; None where there are none."""
+    samplers = [each.sampler for each in convergences if each.sampler is not None]
+    if not samplers:
         return None
     return {
-        "divergences": sampler.divergences,
-        "least_bfmi": finite(float(np.min(sampler.bfmi))),
-        **_mixing(convergence),
-        "gradient_evaluations": sampler.gradient_evaluations,
-        "compile_seconds": round(sampler.compile_seconds, 3),
-        "sampling_seconds": round(sampler.sampling_seconds, 3),
+        "divergences": sum(sampler.divergences for sampler in samplers),
+        "least_bfmi": finite(float(np.min([np.min(sampler.bfmi) for sampler in samplers]))),
+        **_mixing([each for of in convergences for each in of.parameters]),
+        "gradient_evaluations": sum(sampler.gradient_evaluations for sampler in samplers),
+        "compile_seconds": round(sum(sampler.compile_seconds for sampler in samplers), 3),
+        "sampling_seconds": round(sum(sampler.sampling_seconds for sampler in samplers), 3),
     }
 
 
-def _certificate(convergence: Convergence) -> JsonValue:
-    """Say what the collapsed engine certifies; None of chains."""
-    certificate = convergence.certificate
-    if certificate is None:
+def _certificate(convergences: Sequence[Convergence]) -> JsonValue:
+    """Say what the collapsed engine certifies, the worst of all groups; None of chains."""
+    certificates = [each.certificate for each in convergences if each.certificate is not None]
+    if not certificates:
         return None
+    r_hats = [each.chains.r_hat for each in certificates if each.chains is not None]
     return {
-        "quadrature_error": finite(certificate.worst_error),
-        "pareto_k": finite(certificate.pareto_k),
-        "ess": finite(certificate.ess),
-        "outside": finite(certificate.outside),
-        "r_hat": finite(certificate.chains.r_hat) if certificate.chains else None,
+        "quadrature_error": _largest([each.worst_error for each in certificates]),
+        "pareto_k": _largest([each.pareto_k for each in certificates]),
+        "ess": finite(min(each.ess for each in certificates)),
+        "outside": _largest([each.outside for each in certificates]),
+        "r_hat": _largest(r_hats),
     }
+
+
+def _largest(values: Sequence[float]) -> float | None:
+    """Return the largest of the numbers that are defined; None where none is."""
+    known = [value for value in values if not np.isnan(value)]
+    return finite(max(known)) if known else None
 
 
 def _population(parameters: tuple[PopulationParameter, ...]) -> list[JsonValue]:
@@ -124,6 +134,14 @@ def _interval(parameter: PopulationParameter) -> Json:
     }
 
 
+def _contrast(contrast: Contrast) -> Json:
+    """Return a contrast with every number; None where one is not defined."""
+    return {
+        name: finite(value) if isinstance(value, float) else value
+        for name, value in vars(contrast).items()
+    }
+
+
 def _dispersion_sources(model: FittedModel) -> JsonValue:
     if model.estimates.dispersion is None:
         return None
@@ -131,9 +149,8 @@ def _dispersion_sources(model: FittedModel) -> JsonValue:
     return {source: found[source] for source in ("data", "mixed", "prior")}
 
 
-def _mixing(convergence: Convergence) -> Json:
+def _mixing(parameters: Sequence[ParameterDiagnostics]) -> Json:
     """Worst over every sampled quantity; None where one did not vary."""
-    parameters = convergence.parameters
     if not parameters:
         return {"worst_r_hat": None, "least_ess_bulk": None, "least_ess_tail": None}
     return {

@@ -25,7 +25,7 @@ from spikepool.report.arrow_tables import (
     with_neuron_columns,
 )
 from spikepool.report.columns import Column
-from spikepool.report.run_results import FittedModel, RunResults
+from spikepool.report.run_results import FittedModel, GroupFit, RunResults
 from spikepool.report.schema import EXPOSURE_UNIT, FEW_TRIALS, RATE_UNIT, table_schemas
 
 QUADRATURE = "quadrature"
@@ -48,6 +48,7 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
         "estimates": make_estimates(results),
         "neurons": make_neurons(results),
         "population": make_population(results),
+        "contrasts": make_contrasts(results),
         "overdispersion": make_overdispersion(results),
         "comparison": make_comparison(results),
         "diagnostics": make_diagnostics(results),
@@ -73,13 +74,27 @@ def make_neurons(results: RunResults) -> pa.Table:
 
 
 def make_population(results: RunResults) -> pa.Table:
-    """One row per hyperparameter of each model."""
+    """One row per hyperparameter and group of each model."""
     rows = [
         {**_model_cells(model.spec, model.engine), **vars(parameter)}
         for model in results.models
         for parameter in model.population
     ]
     return _of_rows("population", rows, results)
+
+
+def make_contrasts(results: RunResults) -> pa.Table:
+    """One row per parameter and pair of groups of each model; none without groups."""
+    rows = [
+        {
+            **_model_cells(model.spec, model.engine),
+            "is_primary": model.spec == results.primary,
+            **vars(contrast),
+        }
+        for model in results.models
+        for contrast in model.contrasts
+    ]
+    return _of_rows("contrasts", rows, results)
 
 
 def make_overdispersion(results: RunResults) -> pa.Table:
@@ -117,8 +132,13 @@ def make_comparison(results: RunResults) -> pa.Table:
 
 
 def make_diagnostics(results: RunResults) -> pa.Table:
-    """For each model one row per sampled quantity, and one for the sampler."""
-    rows = [row for model in results.models for row in _diagnostic_rows(model)]
+    """For each model and group one row per sampled quantity, and one for the sampler."""
+    rows = [
+        {**_model_cells(model.spec, model.engine), "group": _group(model, fit), **row}
+        for model in results.models
+        for fit in model.groups
+        for row in _diagnostic_rows(fit)
+    ]
     return _of_rows("diagnostics", rows, results)
 
 
@@ -237,19 +257,20 @@ def _described(table: str, counts: SpikeCounts) -> list[Column]:
     ]
 
 
-def _diagnostic_rows(model: FittedModel) -> Iterator[Row]:
-    convergence = model.convergence
-    cells = _model_cells(convergence.spec, convergence.engine)
+def _group(model: FittedModel, fit: GroupFit) -> str | None:
+    """Name a group that was fitted alone; None where the whole table is one population."""
+    return fit.group if len(model.groups) > 1 else None
+
+
+def _diagnostic_rows(fit: GroupFit) -> Iterator[Row]:
+    convergence = fit.convergence
     if convergence.certificate is not None:
-        neurons = model.estimates.neurons
-        for row in _certificate_rows(convergence.certificate, neurons):
-            yield {**cells, **row}
+        yield from _certificate_rows(convergence.certificate, fit.neurons)
     sampler = convergence.sampler
     if sampler is None:
         return
     bfmi = float(np.min(sampler.bfmi))
     yield {
-        **cells,
         "parameter": SAMPLER,
         "passed": sampler.divergences == 0 and bfmi >= LEAST_BFMI,
         "divergences": sampler.divergences,
@@ -258,7 +279,7 @@ def _diagnostic_rows(model: FittedModel) -> Iterator[Row]:
     }
     least_ess = LEAST_ESS_PER_CHAIN * len(sampler.bfmi)
     for each in convergence.parameters:
-        yield from ({**cells, **row} for row in _mixing_rows(each, least_ess))
+        yield from _mixing_rows(each, least_ess)
 
 
 def _certificate_rows(certificate: Certificate, neurons: Sequence[str]) -> Iterator[Row]:

@@ -1,26 +1,37 @@
 """The fits of a run of spike counts, and the checks of what they say."""
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from spikepool.config import EngineOptions, RunConfig
 from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally
+from spikepool.data.wording import listed
 from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.convergence import Convergence, check_convergence
-from spikepool.diagnostics.cross_check import CrossCheck, compare_engines
+from spikepool.diagnostics.cross_check import CrossCheck, compare_engines, worst_of
 from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
 from spikepool.engines.dispatch import compute_posterior
+from spikepool.engines.seeds import group_seed
 from spikepool.models.plan import ModelPlan
 from spikepool.models.spec import ModelSpec
+from spikepool.posterior.contrasts import contrast_groups
 from spikepool.posterior.draws import Posterior
+from spikepool.posterior.groups import (
+    Part,
+    merge_draws,
+    merge_estimates,
+    merge_left_out,
+    parts_of,
+)
 from spikepool.posterior.population import summarise_population
 from spikepool.posterior.results import NeuronEstimates, PredictiveCheck
 from spikepool.posterior.summaries import summarise_neurons
 from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Progress
-from spikepool.report.run_results import FittedModel, RunResults
+from spikepool.report.run_results import FittedModel, GroupFit, RunResults
 from spikepool.runs.interface import RunPlan
 
 type _Plan = RunPlan[SpikeCounts, ModelPlan, RunResults]
@@ -89,37 +100,126 @@ def _predictive(
     )
 
 
+@dataclass(frozen=True)
+class _PartFit:
+    """One model of one group's neurons."""
+
+    part: Part
+    posterior: Posterior
+    convergence: Convergence
+    estimates: NeuronEstimates
+    cross_check: CrossCheck | None
+
+    @property
+    def engine(self) -> str:
+        return self.posterior.draws.engine
+
+
 def _fitted(
     spec: ModelSpec, plan: _Plan, tally: Tally, notices: list[Notice], progress: Progress
 ) -> FittedModel:
     """Fit one model; the draws are kept only where they are needed again."""
-    config, priors = plan.config, plan.models.priors
-    options = _summary_options(config)
+    interval = plan.config.report.interval
     clock = time.perf_counter()
-    progress.stage(f"fitting {spec.label}")
-    posterior = compute_posterior(spec, tally, priors, config.engine, options, progress)
-    notices += [Notice("engine", f"{spec.label}: {note}") for note in posterior.notes]
-    convergence = check_convergence(posterior)
-    again = _second_run(config.engine, convergence, tally.n_neurons)
-    if again is not None:
-        progress.stage(f"fitting {spec.label} again")
-        posterior = compute_posterior(spec, tally, priors, again, options, progress)
-        notices.append(_note_second_run(convergence, again))
-        convergence = check_convergence(posterior)
-    estimates = summarise_neurons(posterior, tally, priors, options)
-    keep = spec == plan.models.primary or config.report.posterior == "full"
+    parts = parts_of(spec, tally)
+    fits = _fitted_parts(spec, parts, plan, notices, progress)
+    left_out = [fit.posterior.quadrature.leave_out for fit in fits if fit.posterior.quadrature]
+    known = [each for each in left_out if each is not None]
+    checks = [fit.cross_check for fit in fits if fit.cross_check is not None]
+    samples = {fit.part.name: fit.posterior.hyperparameters for fit in fits}
+    keep = spec == plan.models.primary or plan.config.report.posterior == "full"
     return FittedModel(
         spec=spec,
-        engine=posterior.draws.engine,
-        estimates=estimates,
-        population=summarise_population(posterior, config.report.interval),
-        hyperparameters=posterior.draws.population,
-        convergence=convergence,
+        engine=fits[0].engine,
+        estimates=merge_estimates(parts, [fit.estimates for fit in fits]),
+        population=tuple(
+            parameter
+            for fit in fits
+            for parameter in summarise_population(fit.posterior, interval, fit.part.name)
+        ),
+        groups=tuple(_group_fit(fit) for fit in fits),
+        contrasts=contrast_groups(spec, samples, interval),
         seconds=time.perf_counter() - clock,
-        draws=posterior.draws if keep else None,
-        leave_out=posterior.quadrature.leave_out if posterior.quadrature else None,
-        cross_check=_cross_checked(estimates, posterior, plan, tally, progress),
+        draws=merge_draws(parts, [fit.posterior.draws for fit in fits]) if keep else None,
+        leave_out=merge_left_out(parts, known) if len(known) == len(parts) else None,
+        cross_check=worst_of(checks),
     )
+
+
+def _group_fit(fit: _PartFit) -> GroupFit:
+    return GroupFit(
+        group=fit.part.name,
+        neurons=fit.part.tally.neurons,
+        hyperparameters=fit.posterior.draws.population,
+        sample=fit.posterior.hyperparameters,
+        convergence=fit.convergence,
+    )
+
+
+def _fitted_parts(
+    spec: ModelSpec,
+    parts: Sequence[Part],
+    plan: _Plan,
+    notices: list[Notice],
+    progress: Progress,
+) -> list[_PartFit]:
+    """Fit a model to each group, to all of them by one engine."""
+    fits = [_fitted_part(spec, part, plan, plan.config.engine, notices, progress) for part in parts]
+    if len({fit.engine for fit in fits}) == 1:
+        return fits
+    sampled = plan.config.engine.model_copy(update={"engine": "nuts"})
+    text = (
+        f"{spec.label}: the other groups were sampled by nuts too, so that all are computed alike"
+    )
+    notices.append(Notice("engine", text))
+    return [
+        fit
+        if fit.engine == "nuts"
+        else _fitted_part(spec, fit.part, plan, sampled, notices, progress)
+        for fit in fits
+    ]
+
+
+def _fitted_part(
+    spec: ModelSpec,
+    part: Part,
+    plan: _Plan,
+    engine: EngineOptions,
+    notices: list[Notice],
+    progress: Progress,
+) -> _PartFit:
+    """Fit a model to one group, or to the whole table, once more where that could mend it."""
+    priors, options = plan.models.priors, _summary_options(plan.config)
+    label, engine = _label(spec, part), _seeded(engine, part)
+    progress.stage(f"fitting {label}")
+    posterior = compute_posterior(spec, part.tally, priors, engine, options, progress)
+    notices += [Notice("engine", f"{label}: {note}") for note in posterior.notes]
+    convergence = check_convergence(posterior)
+    again = _second_run(engine, convergence, part.tally.n_neurons)
+    if again is not None:
+        progress.stage(f"fitting {label} again")
+        posterior = compute_posterior(spec, part.tally, priors, again, options, progress)
+        notices.append(_note_second_run(label, convergence, again))
+        convergence = check_convergence(posterior)
+    estimates = summarise_neurons(posterior, part.tally, priors, options)
+    return _PartFit(
+        part=part,
+        posterior=posterior,
+        convergence=convergence,
+        estimates=estimates,
+        cross_check=_cross_checked(estimates, posterior, part, plan, engine, progress),
+    )
+
+
+def _label(spec: ModelSpec, part: Part) -> str:
+    return spec.label if part.whole else f"{spec.label}, {listed([part.name])}"
+
+
+def _seeded(engine: EngineOptions, part: Part) -> EngineOptions:
+    """Give a group random numbers of its own; the whole table keeps the run's."""
+    if part.whole:
+        return engine
+    return engine.model_copy(update={"seed": group_seed(engine.seed, part.name)})
 
 
 def _summary_options(config: RunConfig) -> SummaryOptions:
@@ -134,21 +234,21 @@ def _summary_options(config: RunConfig) -> SummaryOptions:
 def _cross_checked(
     estimates: NeuronEstimates,
     posterior: Posterior,
+    part: Part,
     plan: _Plan,
-    tally: Tally,
+    engine: EngineOptions,
     progress: Progress,
 ) -> CrossCheck | None:
     """Fit the same model by NUTS, where that was asked for, and compare."""
-    if not plan.config.engine.cross_check or posterior.quadrature is None:
+    if not engine.cross_check or posterior.quadrature is None:
         return None
-    progress.stage(f"sampling {estimates.spec.label} to check it")
-    options = plan.config.engine.model_copy(update={"engine": "nuts"})
+    progress.stage(f"sampling {_label(estimates.spec, part)} to check it")
     interval = plan.config.report.interval
     sampled = compute_posterior(
         estimates.spec,
-        tally,
+        part.tally,
         plan.models.priors,
-        options,
+        engine.model_copy(update={"engine": "nuts"}),
         _summary_options(plan.config),
         progress,
     )
@@ -174,9 +274,9 @@ def _second_run(
     return options.model_copy(update={**changes, "engine": "nuts"})
 
 
-def _note_second_run(first: Convergence, again: EngineOptions) -> Notice:
+def _note_second_run(label: str, first: Convergence, again: EngineOptions) -> Notice:
     text = (
-        f"{first.spec.label} was sampled again, with {again.draws:,} draws per chain and target "
+        f"{label} was sampled again, with {again.draws:,} draws per chain and target "
         f"acceptance {again.target_accept:.3g}; the first run: {'; '.join(first.problems)}"
     )
     return Notice("sampled-again", text)

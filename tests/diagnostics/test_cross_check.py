@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spikepool.diagnostics.cross_check import compare_engines
+from spikepool.diagnostics.cross_check import CrossCheck, compare_engines, worst_of
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws
 from spikepool.posterior.results import DispersionEstimates, NeuronEstimates, Summary
@@ -132,3 +132,11 @@ def test_complete_pooling_has_nothing_to_compare(family):
     """No neuron has a parameter of its own."""
     spec = ModelSpec(family, "complete", None if family == "poisson" else "complete")
     assert compare_engines(estimates(spec), draws(spec, np.random.default_rng(5)), 0.9) is None
+
+
+def test_worst_of_groups():
+    """The largest difference, and the sums of what was compared."""
+    one = CrossCheck("nuts", "theta", "mean", "a", 0.01, 0.001, 1, 10)
+    two = CrossCheck("nuts", "delta", "upper", "b", 0.03, 0.002, 2, 12)
+    assert worst_of([one, two]) == replace(two, beyond=3, compared=22)
+    assert worst_of([]) is None

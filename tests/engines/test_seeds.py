@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from spikepool.engines.seeds import model_seed
+from spikepool.engines.seeds import group_seed, model_seed
 from spikepool.models.spec import ModelSpec
 
 SPECS = [
@@ -25,3 +25,12 @@ def test_models_and_runs_have_seeds_of_their_own():
 def test_seeds_stay_as_they_were():
     """A change would change every result: the first four bytes of a SHA-256."""
     assert model_seed(7, ModelSpec("nb2", "partial", "partial")) == 0x6C101B28
+
+
+def test_groups_have_seeds_of_their_own():
+    """By name, for any seed of a run, and apart from the seeds of models."""
+    names = ("V1", "V2", "v1", "", *(spec.name for spec in SPECS))
+    seeds = [group_seed(seed, name) for seed, name in product((0, 1, 2**64 - 1), names)]
+    seeds += [model_seed(seed, spec) for seed, spec in product((0, 1), SPECS)]
+    assert len(set(seeds)) == len(seeds)
+    assert group_seed(7, "V1") == group_seed(7, "V1")

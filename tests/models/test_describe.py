@@ -106,3 +106,22 @@ def test_an_inverse_gamma_of_the_square_says_so(priors):
     assert "τ² ~ inverse-gamma(1, 0.5)" in text
     assert "exp(μ_δ) ~ inverse-gamma(2, 0.5)" in text
     assert "τ_δ ~ half-normal(0.5)" in text
+
+
+@pytest.mark.parametrize(
+    ("spec", "own"),
+    [
+        (ModelSpec("nb2", "partial", "partial"), "each has its own μ, τ, μ_δ, τ_δ"),
+        (ModelSpec("nb2", "complete", "complete"), "each has its own μ, σ_G"),
+        (ModelSpec("nb1", "partial", "none"), "each has its own μ, τ, with"),
+        (ModelSpec("nb2", "none", "partial"), "each has its own μ_δ, τ_δ"),
+        (ModelSpec("poisson", "none", None), "nothing is shared between neurons"),
+    ],
+)
+def test_groups_have_parameters_of_their_own(spec, own, build_tally):
+    """Those that neurons share; without groups nothing is said of them."""
+    priors = default_priors(build_tally([[1, 2]] * 5))
+    text = describe_model(spec, priors, groups=("V1", "V2"))
+    assert "V1, V2" in text
+    assert own in text
+    assert "groups" not in describe_model(spec, priors, groups=("all",))

@@ -1,8 +1,12 @@
 """Which models are fitted: those asked for, less what the design cannot tell."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from spikepool.config import ModelOptions
+from spikepool.data.spike_counts import Labels
 from spikepool.data.tally import tally_counts
 from spikepool.errors import NotIdentifiableError, UsageError
 from spikepool.models.plan import plan_models
@@ -166,20 +170,74 @@ def test_dispersion_pooling_of_poisson_alone_is_a_usage_error(plan):
         plan(REPEATED, family="poisson", dispersion_pooling="partial")
 
 
-def test_merged_conditions_and_groups_are_noted(build_counts):
+def test_merged_conditions_are_noted(build_counts):
     """What the table tells apart and the fit does not."""
-    from dataclasses import replace
-
-    import numpy as np
-
-    from spikepool.data.spike_counts import Labels
-
     counts = build_counts([[1, 2]] * 5, condition=[[0, 1]] * 5)
-    areas = Labels("area", ("V1", "V2"), (counts.neuron.codes % 2).astype(np.int64))
-    made = plan_models(ModelOptions(), tally_counts(replace(counts, group=areas)))
-    assert codes(made) == ["conditions-merged", "groups-merged"]
-    assert made.notices[0].message.startswith("2 conditions")
-    assert made.notices[1].message.startswith("2 groups")
+    (note,) = plan_models(ModelOptions(), tally_counts(counts)).notices
+    assert note.code == "conditions-merged"
+    assert note.message.startswith("2 conditions")
+
+
+class TestGroups:
+    """Neurons 1, 2, ... of a table in groups of given sizes."""
+
+    @pytest.fixture
+    def planned(self, build_counts):
+        """Return a function from sizes of groups, and trials of a neuron in each, to a plan."""
+
+        def plan_of(sizes, trials=None, **options):
+            trials = trials or dict.fromkeys(sizes, 3)
+            names = [name for name, size in sizes.items() for _ in range(size)]
+            counts = build_counts([[1, 4, 2][: trials[name]] for name in names])
+            codes_of = np.array([[*sizes].index(name) for name in names], dtype=np.int64)
+            group = Labels("area", tuple(sizes), codes_of[counts.neuron.codes])
+            return plan_models(ModelOptions(**options), tally_counts(replace(counts, group=group)))
+
+        return plan_of
+
+    def test_large_ones_need_no_note(self, planned):
+        """Groups are fitted, not merged."""
+        assert not planned({"V1": 5, "V2": 6}).notices
+
+    def test_of_one_neuron_is_refused_by_name(self, planned):
+        """Whether partial pooling was asked for or is the default."""
+        for options in ({}, {"pooling": "partial"}, {"dispersion_pooling": "partial"}):
+            with pytest.raises(NotIdentifiableError, match="group 'V2' has one neuron") as refused:
+                planned({"V1": 5, "V2": 1}, **options)
+            assert "--where" in refused.value.hint
+            assert "--group" in refused.value.hint
+
+    def test_of_one_neuron_may_be_insisted_on(self, planned):
+        """The result is labelled."""
+        made = planned({"V1": 5, "V2": 1, "V3": 1}, allow_unidentified=True)
+        assert codes(made) == ["not-identified"]
+        assert "V2, V3 have one neuron" in made.notices[0].message
+
+    def test_of_one_neuron_serve_other_poolings(self, planned):
+        """Complete pooling needs no population, and none has nothing to do with groups."""
+        assert not planned({"V1": 5, "V2": 1}, pooling="none,complete").notices
+
+    def test_few_neurons_are_named(self, planned):
+        """Those with fewer than five alone; not without partial pooling."""
+        (note,) = planned({"V1": 5, "V2": 4, "V3": 2}).notices
+        assert note.code == "few-neurons"
+        assert note.message.endswith(": V2, V3")
+        assert not planned({"V1": 5, "V2": 4}, pooling="complete").notices
+
+    def test_single_trials_are_named(self, planned):
+        """Where another group has repeats, and dispersions are fitted."""
+        trials = {"V1": 3, "V2": 1}
+        (note,) = planned({"V1": 5, "V2": 5}, trials).notices
+        assert note.code == "one-trial-groups"
+        assert note.message.endswith(": V2")
+        assert not planned({"V1": 5, "V2": 5}, trials, family="poisson").notices
+
+    def test_more_than_fifteen_are_not_compared(self, planned):
+        """Fifteen are."""
+        sizes = {f"a{i}": 5 for i in range(16)}
+        assert codes(planned(sizes)) == ["many-groups"]
+        sizes.pop("a0")
+        assert not planned(sizes).notices
 
 
 def test_one_condition_needs_no_note(plan):

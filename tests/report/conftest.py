@@ -15,7 +15,7 @@ from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
 from spikepool.posterior.mixing import ParameterDiagnostics
-from spikepool.posterior.quadrature import Certificate, LeaveOut
+from spikepool.posterior.quadrature import Certificate, HyperparameterSample, LeaveOut
 from spikepool.posterior.results import (
     DispersionEstimates,
     NeuronEstimates,
@@ -24,7 +24,7 @@ from spikepool.posterior.results import (
     PredictiveCheck,
     Summary,
 )
-from spikepool.report.run_results import FittedModel, RunResults
+from spikepool.report.run_results import FittedModel, GroupFit, RunResults
 
 IDS = ("007", "7", "NA", 'a,"b"\nc\r', "=cmd|'/c calc'!A1", "-1")
 TRIALS = (6, 5, 4, 3, 1, 5)
@@ -115,11 +115,21 @@ def fitted(spec, tally):
             PopulationParameter("all", name, 1.5, 0.1, 1.4, 1.2, 1.8, 900.0, 800.0, 1.002)
             for name in reported
         ),
-        hyperparameters=hyperparameters,
-        convergence=converged(spec, names),
+        groups=(
+            GroupFit(
+                "all", IDS, hyperparameters, sample_of(hyperparameters), converged(spec, names)
+            ),
+        ),
+        contrasts=(),
         seconds=3.75,
         draws=draws,
     )
+
+
+def sample_of(hyperparameters):
+    """Return all draws alike."""
+    values = {name: draws.ravel() for name, draws in hyperparameters.items()}
+    return HyperparameterSample(values, np.full(CHAINS * DRAWS, 1 / CHAINS / DRAWS), np.nan)
 
 
 def sampler_statistics(divergences=0):
@@ -196,7 +206,13 @@ def integrated(model, **certificate):
     return replace(
         model,
         engine="collapsed",
-        convergence=Convergence(spec, "collapsed", (), None, certified, certified.problems),
+        groups=tuple(
+            replace(
+                each,
+                convergence=Convergence(spec, "collapsed", (), None, certified, certified.problems),
+            )
+            for each in model.groups
+        ),
         draws=replace(model.draws, engine="collapsed", parametrization=None, sampler=None),
         leave_out=left_out,
     )

@@ -136,7 +136,7 @@ def test_priors_are_those_of_the_fit(run_of):
     for name, distribution in wanted.items():
         curve = prior[prior["parameter"] == name]
         np.testing.assert_allclose(curve["density"], distribution.pdf(curve["value"]), rtol=1e-7)
-        assert curve["value"].max() > run.primary_model.hyperparameters[name].max()
+        assert curve["value"].max() > run.primary_model.groups[0].hyperparameters[name].max()
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -146,7 +146,7 @@ def test_interval_reaches_the_pictures(run_of):
     assert json.loads(files["plots/data/about.json"])["shrinkage"]["interval"] == 0.5
     data = numbers_of(files, "tau_prior_posterior")
     summary = data[(data["part"] == "summary") & (data["parameter"] == "tau")].iloc[0]
-    draws = run_of(NB2["partial"]).primary_model.hyperparameters["tau"]
+    draws = run_of(NB2["partial"]).primary_model.groups[0].hyperparameters["tau"]
     assert (summary["lower"], summary["upper"]) == pytest.approx(np.quantile(draws, [0.25, 0.75]))
 
 

@@ -33,7 +33,7 @@ def test_population_has_the_hyperparameters_only(run, read):
     model = run.primary_model
     posterior = read(posterior_bytes(stored(run, model), full=False))["posterior"]
     assert set(posterior.data_vars) == {"mu", "tau", "mu_delta", "tau_delta"}
-    np.testing.assert_array_equal(posterior["mu"].values, model.hyperparameters["mu"])
+    np.testing.assert_array_equal(posterior["mu"].values, model.groups[0].hyperparameters["mu"])
     assert posterior["mu"].dims == ("chain", "draw")
 
 

@@ -22,13 +22,18 @@ CONTRACT = {
         "elpd_difference elpd_difference_se pareto_k"
     ),
     "diagnostics": (
-        "family pooling dispersion_pooling engine parameter neuron r_hat ess_bulk ess_tail passed "
-        "centring divergences bfmi gradient_evaluations pareto_k outside refinement_error "
+        "family pooling dispersion_pooling engine group parameter neuron r_hat ess_bulk ess_tail "
+        "passed centring divergences bfmi gradient_evaluations pareto_k outside refinement_error "
         "direct_error"
     ),
     "population": (
         "family pooling dispersion_pooling engine group parameter mean sd median lower upper "
         "ess_bulk ess_tail r_hat"
+    ),
+    "contrasts": (
+        "family pooling dispersion_pooling engine is_primary parameter group reference "
+        "difference_mean difference_median difference_lower difference_upper ratio_median "
+        "ratio_lower ratio_upper prob_greater"
     ),
     "overdispersion": (
         "neuron group n_trials mean_count fano_raw fano_lower fano_upper poisson_lower "

@@ -20,6 +20,14 @@ def summary(run):
     return summarise_run(run, CONFIG, 11.23456)
 
 
+def reconvergence(model, **changes):
+    """Change what is known of the convergence of a model's one population."""
+    (whole,) = model.groups
+    return replace(
+        model, groups=(replace(whole, convergence=replace(whole.convergence, **changes)),)
+    )
+
+
 def test_is_json_without_nan(summary):
     """A strict reader gets back the same."""
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
@@ -29,7 +37,7 @@ def test_numbers_that_are_not_finite_are_none(run):
     """A quantity that never varied has no R-hat; JSON has no NaN."""
     mixing = ParameterDiagnostics("mu", ("",), *np.array([[np.nan], [np.nan], [np.inf]]))
     first = run.models[0]
-    stuck = replace(first, convergence=replace(first.convergence, parameters=(mixing,)))
+    stuck = reconvergence(first, parameters=(mixing,))
     summary = summarise_run(replace(run, models=(stuck, *run.models[1:])), CONFIG, 1.0)
     assert summary["models"][0]["sampler"]["worst_r_hat"] is None
     assert summary["models"][0]["sampler"]["least_ess_tail"] is None
@@ -92,7 +100,7 @@ def test_counts_verdicts_of_neurons_that_can_have_one(summary):
 def test_a_failed_check_is_the_status_and_a_problem(run):
     """The model that failed is named."""
     first = run.models[0]
-    failed = replace(first, convergence=replace(first.convergence, problems=("3 divergences",)))
+    failed = reconvergence(first, problems=("3 divergences",))
     summary = summarise_run(replace(run, models=(failed, *run.models[1:])), CONFIG, 1.0)
     assert summary["status"] == "not_converged"
     assert summary["problems"] == ["Poisson partial: 3 divergences"]

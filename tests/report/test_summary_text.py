@@ -30,6 +30,7 @@ def test_whole_text(summary):
     assert summary_lines(summary, "results") == [
         "read    24 trials · 6 neurons · exposure 0.5 s",
         "        columns: neuron = neuron, count = n_spikes",
+        "        groups (neurons), each with a population of its own: V1 (3), V2 (3)",
         "        not modelled: animal",
         "        1 silent neuron: upper bounds only · 3 neurons with ≤ 4 trials",
         "! 2 repeated rows left out",
@@ -154,6 +155,7 @@ def test_table_without_gaps_has_no_line_of_them(summary):
         **summary["data"],
         "silent_neurons": 0,
         "few_trial_neurons": 0,
+        "groups": None,
         "not_modelled": [],
     }
     assert len(list(data_lines(data))) == 2
@@ -294,3 +296,51 @@ def test_a_long_name_of_a_model_pushes_the_columns_on(summary):
     place = header.index("typical rate")
     assert place > 34
     assert all(row[place - 1] == " " and row[place] != " " for row in rows)
+
+
+def contrast(parameter, group="V2", probability=0.5):
+    """Return a contrast as it stands in the summary."""
+    ends = {f"ratio_{end}": x for end, x in (("median", 1.2), ("lower", 0.9), ("upper", 1.6))}
+    return {
+        "parameter": parameter, "group": group, "reference": "V1", **ends,
+        "prob_greater": probability,
+    }  # fmt: skip
+
+
+def test_contrasts_of_the_primary_model_are_printed(summary):
+    """Ratios of typical rates and dispersions, a line for each pair; odds are never 0 or 1."""
+    found = [
+        contrast("mu"), contrast("typical_rate", probability=0.9996), contrast("tau"),
+        contrast("typical_gain_sd", probability=0.0), contrast("typical_rate", "V3"),
+    ]  # fmt: skip
+    summary["models"][-1]["contrasts"] = found
+    lines = summary_lines(summary, "results")
+    start = next(i for i, line in enumerate(lines) if line.startswith("groups "))
+    assert lines[start : start + 2] == [
+        (
+            "groups     V2 / V1          rate ×1.2 [0.9, 1.6], P(greater) >0.99   "
+            "gain sd ×1.2 [0.9, 1.6], P(greater) <0.01"
+        ),
+        "           V3 / V1          rate ×1.2 [0.9, 1.6], P(greater) 0.50",
+    ]
+
+
+def test_many_pairs_are_counted(summary):
+    """Ten are printed."""
+    pairs = [contrast("typical_rate", f"g{i}") for i in range(13)]
+    summary["models"][-1]["contrasts"] = pairs
+    lines = summary_lines(summary, "results")
+    assert sum(" / V1" in line for line in lines) == 10
+    assert "           and 3 more pairs, in the table contrasts" in lines
+
+
+def test_every_group_has_a_row_below_its_model(summary):
+    """The model's own row has its score; unusual names are escaped."""
+    model = summary["models"][-1]
+    (whole,) = model["population"]
+    model["population"] = [{**whole, "group": "V1"}, {**whole, "group": "V\n2"}]
+    lines = list(model_lines([model]))
+    assert lines[1] == "NB2 partial *"
+    assert lines[2].startswith("  V1 ")
+    assert lines[3].startswith(r"  'V\n2' ")
+    assert lines[2].split()[1:] == lines[3].split()[1:]

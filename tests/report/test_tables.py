@@ -137,12 +137,14 @@ def test_population_is_one_row_per_parameter(run, tables):
 def with_mixing(run, mixing, **sampler):
     """Change the first model's diagnostics."""
     first = run.models[0]
+    (whole,) = first.groups
     convergence = replace(
-        first.convergence,
+        whole.convergence,
         parameters=(mixing,),
-        sampler=replace(first.convergence.sampler, **sampler),
+        sampler=replace(whole.convergence.sampler, **sampler),
     )
-    return replace(run, models=(replace(first, convergence=convergence), *run.models[1:]))
+    changed = replace(first, groups=(replace(whole, convergence=convergence),))
+    return replace(run, models=(changed, *run.models[1:]))
 
 
 @pytest.mark.parametrize(

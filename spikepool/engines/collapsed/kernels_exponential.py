@@ -26,8 +26,8 @@ def exponentials(line, length, scratch):
     bits = scratch.view(np.int64)
     for e in range(length):
         x = line[e]
-        x = _LEAST if x < _LEAST else x
-        x = _MOST if x > _MOST else x
+        x = max(x, _LEAST)
+        x = min(x, _MOST)
         line[e] = x
         scratch[e] = x * _LOG2_E + _MAGIC
     for e in range(length):

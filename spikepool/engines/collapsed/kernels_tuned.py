@@ -6,7 +6,6 @@ A neuron's likelihood at (a, δ, ω) is the product over its responses of ∫ L_
 import numpy as np
 from numba import njit
 
-from spikepool.engines.collapsed.kernels_exponential import exponentials
 from spikepool.engines.collapsed.kernels import (
     OPTIONS,
     aliasing,
@@ -22,6 +21,7 @@ from spikepool.engines.collapsed.kernels import (
     summarise,
     transpose,
 )
+from spikepool.engines.collapsed.kernels_exponential import exponentials
 
 _LEAST = 1e-280
 _MOST_LOG = 700.0

@@ -13,8 +13,8 @@ from spikepool.report.plots import canvas
 from spikepool.report.plots.about import About
 from spikepool.report.plots.log_axis import LogRange, dress, log_range
 from spikepool.report.plots.numbers import numbers, part, table, texts
-from spikepool.report.plots.population import by_group
-from spikepool.report.plots.style import BLACK, BLUE, INK, PALE, PURPLE, VERMILION, PlotStyle
+from spikepool.report.plots.population import by_group, draw_levels, settle_with_names
+from spikepool.report.plots.style import BLUE, INK, PURPLE, VERMILION, PlotStyle
 
 COLUMNS: Final = ("neuron", "group", "source", "raw", "pooled", "lower", "upper")
 _ROUNDING: Final = 1e-9
@@ -99,7 +99,8 @@ def draw_dispersion_shrinkage(data: pd.DataFrame, about: About, style: PlotStyle
         axes = figure.subplots()
         across = log_range(numbers(neurons, "raw"), numbers(neurons, "pooled"), least_fold=10)
         up = across.without_rail()
-        _population(axes, part(data, "population"), style)
+        population = part(data, "population")
+        draw_levels(axes, population, "pooled", style)
         axes.plot([up.low, up.high], [up.low, up.high], color=INK, linewidth=0.6 * style.scale,
                   gid="identity")  # fmt: skip
         _neurons(axes, neurons, across, up, style)
@@ -108,18 +109,9 @@ def draw_dispersion_shrinkage(data: pd.DataFrame, about: About, style: PlotStyle
         axes.set_aspect("equal", adjustable="box")
         axes.set_xlabel("raw gain sd, from the neuron's own moments")
         axes.set_ylabel("pooled gain sd")
-        canvas.settle(figure)
+        settle_with_names(figure, axes, population, "pooled", style)
         _key(axes, texts(neurons, "source"), unknown, style)
     return figure
-
-
-def _population(axes: Any, population: pd.DataFrame, style: PlotStyle) -> None:
-    for _, row in population.iterrows():
-        if np.isfinite(row["lower"]):
-            axes.axhspan(row["lower"], row["upper"], color=PALE, alpha=0.35, linewidth=0,
-                         zorder=0.3, gid="tau band")  # fmt: skip
-        axes.axhline(row["pooled"], color=BLACK, linewidth=0.6 * style.scale,
-                     linestyle=(0, (4, 2)), gid="population")  # fmt: skip
 
 
 def _neurons(

@@ -15,8 +15,10 @@ from spikepool.report.plots.labels import printable
 from spikepool.report.plots.log_axis import dress, log_range
 from spikepool.report.plots.numbers import numbers, part, table, texts
 from spikepool.report.plots.population import by_group
-from spikepool.report.plots.style import BLUE, PlotStyle, series_colours
+from spikepool.report.plots.style import BLUE, INK, PlotStyle, series_colours
 
+_MOST_NAMED: Final = 4
+"""Groups whose curves are named and have an interval; of more of them the curves alone."""
 COLUMNS: Final = (
     "neuron", "group", "information", "spike_count", "own_weight", "lower", "upper",
 )  # fmt: skip
@@ -100,8 +102,9 @@ def _draw_curves(axes: Any, curve: pd.DataFrame, style: PlotStyle) -> None:
     for colour, group in zip(series_colours(len(groups)), groups, strict=False):
         rows = curve[curve["group"] == group]
         x = numbers(rows, "information")
-        axes.fill_between(x, numbers(rows, "lower"), numbers(rows, "upper"), color=colour,
-                          alpha=0.18, linewidth=0, gid="tau interval")  # fmt: skip
+        if len(groups) <= _MOST_NAMED:
+            axes.fill_between(x, numbers(rows, "lower"), numbers(rows, "upper"), color=colour,
+                              alpha=0.18, linewidth=0, gid="tau interval")  # fmt: skip
         axes.plot(x, numbers(rows, "own_weight"), color=colour, linewidth=0.8 * style.scale,
                   gid="curve")  # fmt: skip
 
@@ -127,6 +130,13 @@ def _draw_neurons(axes: Any, neurons: pd.DataFrame, style: PlotStyle) -> None:
 
 def _name_curves(axes: Any, curve: pd.DataFrame, style: PlotStyle) -> None:
     groups = list(dict.fromkeys(texts(curve, "group")))
+    if len(groups) > _MOST_NAMED:
+        axes.annotate(
+            f"— τ²/(τ² + σ²) of each of {len(groups):,} groups", (1, 0), color=INK,
+            xytext=(0, 2 + 1.3 * style.font_pt), xycoords="axes fraction",
+            textcoords="offset points", ha="right", va="bottom",
+        )  # fmt: skip
+        return
     for place, (colour, group) in enumerate(zip(series_colours(len(groups)), groups, strict=False)):
         text = "— τ²/(τ² + σ²)" if len(groups) == 1 else f"— τ²/(τ² + σ²), {printable(group)}"
         lift = 2 + 1.3 * style.font_pt * (place + 1)

@@ -10,6 +10,7 @@ from spikepool.report.plots.about import About, AboutEstimates
 from spikepool.report.plots.dispersion_shrinkage import draw_dispersion_shrinkage
 from spikepool.report.plots.estimates import draw_estimate_forest, draw_estimate_shrinkage
 from spikepool.report.plots.forest import draw_forest
+from spikepool.report.plots.groups import draw_groups
 from spikepool.report.plots.overdispersion import draw_overdispersion
 from spikepool.report.plots.own_weight import draw_own_weight
 from spikepool.report.plots.predictive import draw_predictive
@@ -27,6 +28,7 @@ PICTURES: Final[dict[str, Draw[About]]] = {
     "own_weight": draw_own_weight,
     "dispersion_shrinkage": draw_dispersion_shrinkage,
     "tau_prior_posterior": draw_tau_prior_posterior,
+    "groups": draw_groups,
     "predictive": draw_predictive,
     "trace": draw_trace,
 }

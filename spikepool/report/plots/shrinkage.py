@@ -25,6 +25,8 @@ from spikepool.report.plots.style import BLACK, PALE, PlotStyle, weight_colours
 MOST_LINES: Final = 150
 """With more neurons than this, lines give way to hexagons."""
 
+_MOST_NAMED: Final = 28
+"""Groups whose strips are named."""
 _LONG_NAMES: Final = 0.25
 """Share of the width that names may take before the words below need room."""
 
@@ -89,7 +91,7 @@ def _draw_lines(
     neurons: pd.DataFrame, population: pd.DataFrame, about: About, style: PlotStyle
 ) -> Figure:
     with style.context():
-        width = style.width(85)
+        width = style.width(_natural_mm(len(population)))
         figure = canvas.new_figure(about, style, width, style.height(0.95, 85, 100))
         axes = figure.subplots()
         band = [numbers(population, name) for name in ("partial", "lower", "upper")]
@@ -115,6 +117,11 @@ def _draw_lines(
     return figure
 
 
+def _natural_mm(groups: int) -> float:
+    """Width on paper: a column, and more where the names of many groups need it."""
+    return 85.0 + 4.5 * min(20, max(0, groups - 8))
+
+
 def _named(neurons: pd.DataFrame) -> list[int]:
     """Return rows to name: all of a dozen, else the ten most moved."""
     if len(neurons) <= 12:
@@ -127,11 +134,16 @@ def _columns(
 ) -> None:
     """Lay out the columns: names, raw at 0, partial at 1, then a strip for each group."""
     longest = max((len(printable(texts(neurons, "neuron")[row])) for row in named), default=0)
-    share = min(0.4, style.characters_mm(longest + 1) / (0.68 * style.width(85)))
+    share = min(
+        0.4, style.characters_mm(longest + 1) / (0.68 * style.width(_natural_mm(len(population))))
+    )
     strips = _strips(len(population))
     right = strips[-1][1] + 0.08 if strips else 1.25
     axes.set_xlim(-0.1 - share * (right + 0.1) / (1 - share), right)
     groups = [printable(group, 8) for group in texts(population, "group")]
+    if len(groups) > _MOST_NAMED:
+        groups = [""] * len(groups)
+        groups[len(groups) // 2] = f"{len(groups):,} groups"
     if len(groups) == 1:
         groups = ["population"]
     axes.set_xticks(
@@ -139,14 +151,14 @@ def _columns(
     )
     if groups == ["population"] and share > _LONG_NAMES:
         axes.get_xticklabels()[-1].set_horizontalalignment("left")
-    if len(groups) > 3:
+    if 3 < len(groups) <= _MOST_NAMED:
         axes.tick_params(axis="x", labelrotation=90)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
 
 
 def _strips(count: int) -> list[tuple[float, float]]:
-    width = 0.5 if count == 1 else 0.42 if count <= 3 else 0.9 / count
+    width = 0.5 if count == 1 else 0.42 if count <= 3 else max(0.9, 0.11 * min(count, 28)) / count
     return [(1.25 + i * 1.12 * width, 1.25 + i * 1.12 * width + width) for i in range(count)]
 
 
@@ -182,7 +194,9 @@ def _population(axes: Any, population: pd.DataFrame, style: PlotStyle) -> None:
 
 
 def _name_band(axes: Any, population: pd.DataFrame, style: PlotStyle) -> None:
-    """Write −τ and +τ into every band that is high enough."""
+    """Write −τ and +τ into every band that is high enough, where there are few."""
+    if len(population) > 3:
+        return
     for (_, right), (_, row) in zip(_strips(len(population)), population.iterrows(), strict=True):
         ends = np.array([[right, row["lower"]], [right, row["upper"]]])
         low, high = axes.transData.transform(ends)[:, 1]

@@ -14,7 +14,8 @@ from spikepool.report.plots.labels import label_stack, printable
 from spikepool.report.plots.log_axis import LogRange, dress, log_range
 from spikepool.report.plots.moved import most_moved
 from spikepool.report.plots.numbers import numbers, texts
-from spikepool.report.plots.style import BLACK, INK, PALE, VERMILION, PlotStyle, density_colours
+from spikepool.report.plots.population import draw_levels, settle_with_names
+from spikepool.report.plots.style import BLACK, INK, VERMILION, PlotStyle, density_colours
 
 CELLS: Final = 34
 
@@ -31,7 +32,7 @@ def draw_hexbin(
         up = across.without_rail()
         axes.set_xlabel(f"raw rate ({about.rate_unit})")
         axes.set_ylabel(f"partially pooled rate ({about.rate_unit})")
-        _population(axes, population, style)
+        draw_levels(axes, population, "partial", style)
         axes.plot([up.low, up.high], [up.low, up.high], color=INK, linewidth=0.6 * style.scale,
                   zorder=1.5, gid="identity")  # fmt: skip
         _silent(axes, partial[raw == 0], across, style)
@@ -41,18 +42,9 @@ def draw_hexbin(
         axes.set_aspect("equal", adjustable="box")
         moved = neurons.iloc[most_moved(neurons)]
         _marks(axes, moved, style)
-        canvas.settle(figure)
+        settle_with_names(figure, axes, population, "partial", style)
         _names(axes, neurons, moved, style)
     return figure
-
-
-def _population(axes: Any, population: pd.DataFrame, style: PlotStyle) -> None:
-    for _, row in population.iterrows():
-        if np.isfinite(row["lower"]):
-            axes.axhspan(row["lower"], row["upper"], color=PALE, alpha=0.35, linewidth=0,
-                         zorder=0.3, gid="tau band")  # fmt: skip
-        axes.axhline(row["partial"], color=BLACK, linewidth=0.6 * style.scale,
-                     linestyle=(0, (4, 2)), zorder=1.2, gid="population")  # fmt: skip
 
 
 def _silent(axes: Any, partial: FloatArray, across: LogRange, style: PlotStyle) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spikepool.posterior.results import PopulationParameter
 from spikepool.report.plots import canvas
 from spikepool.report.plots.about import About
+from spikepool.report.plots.labels import printable
 from spikepool.report.plots.numbers import numbers, part, table, texts
 from spikepool.report.plots.style import CYCLE, INK, PlotStyle
 
@@ -31,14 +32,18 @@ _MOST_POINTS: Final = 1000
 _BINS: Final = 30
 
 
+_MOST_ROWS: Final = 16
+
+
 def prepare_trace(
-    draws: Mapping[str, NDArray[np.float64]], population: Sequence[PopulationParameter] = ()
+    draws: Mapping[str, Mapping[str, NDArray[np.float64]]],
+    population: Sequence[PopulationParameter] = (),
 ) -> pd.DataFrame:
-    """Traces and marginals of each hyperparameter.
+    """Traces and marginals of each hyperparameter of each group.
 
     Parameters
     ----------
-    draws : dict of str to ndarray, shape (chains, draws)
+    draws : dict of group to dict of parameter to ndarray, shape (chains, draws)
     population : sequence of PopulationParameter, optional
         For R̂ and effective sample sizes.
 
@@ -49,17 +54,18 @@ def prepare_trace(
         ``marginal``: histogram of all draws of a chain between `left` and `right`. Part
         ``diagnostics``: `r_hat`, `ess_bulk`, `ess_tail`.
     """
-    found = {each.parameter: each for each in population}
+    found = {(each.group, each.parameter): each for each in population}
     frames = [
-        table(_parts(name, np.atleast_2d(values), found.get(name)), COLUMNS)
-        for name, values in draws.items()
+        table(_parts(group, name, np.atleast_2d(values), found.get((group, name))), COLUMNS)
+        for group, of in draws.items()
+        for name, values in of.items()
         if np.size(values) and np.isfinite(values).all()
     ]
     return pd.concat(frames, ignore_index=True) if frames else table({}, COLUMNS)
 
 
 def _parts(
-    name: str, values: NDArray[np.float64], found: PopulationParameter | None
+    group: str, name: str, values: NDArray[np.float64], found: PopulationParameter | None
 ) -> dict[str, dict[str, object]]:
     chains, length = values.shape
     kept = np.arange(0, length, -(-length // _MOST_POINTS))
@@ -68,12 +74,14 @@ def _parts(
     parts: dict[str, dict[str, object]] = {
         "trace": {
             "parameter": name,
+            "group": group,
             "chain": np.repeat(np.arange(1, chains + 1), kept.size),
             "draw": np.tile(kept + 1, chains),
             "value": values[:, kept].ravel(),
         },
         "marginal": {
             "parameter": name,
+            "group": group,
             "chain": np.repeat(np.arange(1, chains + 1), edges.size - 1),
             "left": np.tile(edges[:-1], chains),
             "right": np.tile(edges[1:], chains),
@@ -82,36 +90,61 @@ def _parts(
     }
     if found is not None:
         parts["diagnostics"] = {
-            "parameter": name, "group": found.group, "r_hat": found.r_hat,
+            "parameter": name, "group": group, "r_hat": found.r_hat,
             "ess_bulk": found.ess_bulk, "ess_tail": found.ess_tail,
         }  # fmt: skip
     return parts
 
 
 def draw_trace(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
-    """Draw one row per hyperparameter: marginals at the left, traces at the right."""
+    """Draw one row per hyperparameter and group: marginals at the left, traces at the right.
+
+    Of more than 16 rows those with the fewest effective draws are shown.
+    """
     data = data[(data["part"] == "diagnostics") | np.isfinite(numbers(data, "chain"))]
-    parameters = list(dict.fromkeys(texts(part(data, "trace"), "parameter")))
-    if not parameters:
+    every = _rows(data)
+    shown = _worst(data, every)
+    if not shown:
         return canvas.empty("This model has no population parameters to trace.", about, style)
     with style.context():
-        height = (24 * len(parameters) + 12) * style.scale
+        height = ((24 if len(shown) <= 8 else 15) * len(shown) + 12) * style.scale
         figure = canvas.new_figure(about, style, style.width(180), height)
-        grid = figure.subplots(len(parameters), 2, squeeze=False, sharey="row", width_ratios=(1, 4))
-        for (marginal, trace), parameter in zip(grid, parameters, strict=True):
-            rows = data[data["parameter"] == parameter]
+        grid = figure.subplots(len(shown), 2, squeeze=False, sharey="row", width_ratios=(1, 4))
+        several = len({group for group, _ in every}) > 1
+        for (marginal, trace), (group, parameter) in zip(grid, shown, strict=True):
+            rows = data[(data["parameter"] == parameter) & (data["group"] == group)]
             _marginals(marginal, part(rows, "marginal"), style)
             _traces(trace, part(rows, "trace"), style)
             marginal.set_ylabel(NAMES.get(parameter, parameter))
-            trace.set_title(_diagnosis(part(rows, "diagnostics")), loc="right", color=INK)
+            told = [printable(group, 24)] if several else []
+            if style.columns(180) or not several:
+                told.append(_diagnosis(part(rows, "diagnostics")))
+            trace.set_title(" · ".join(filter(None, told)), loc="right", color=INK)
             trace.tick_params(labelbottom=trace is grid[-1, 1])
         chains = int(np.nanmax(numbers(data, "chain")))
         grid[0, 0].set_title(f"{chains} chain" + "s" * (chains > 1), loc="left", color=INK)
-        grid[-1, 0].set_xlabel("density")
+        left_out = len(every) - len(shown)
+        grid[-1, 0].set_xlabel(f"density; {left_out:,} better not shown" if left_out else "density")
         grid[-1, 1].set_xlabel("draw")
         figure.align_ylabels(grid[:, 0])
         canvas.settle(figure)
     return figure
+
+
+def _rows(data: pd.DataFrame) -> list[tuple[str, str]]:
+    """Every group and parameter that has a trace, in the order given."""
+    traces = part(data, "trace")
+    return list(dict.fromkeys(zip(texts(traces, "group"), texts(traces, "parameter"), strict=True)))
+
+
+def _worst(data: pd.DataFrame, every: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Choose the rows with the fewest effective draws where there are too many, in their order."""
+    told = part(data, "diagnostics")
+    keys = zip(texts(told, "group"), texts(told, "parameter"), strict=True)
+    ess = dict(zip(keys, numbers(told, "ess_bulk").tolist(), strict=True))
+    ranked = sorted(every, key=lambda row: np.nan_to_num(ess.get(row, np.inf), nan=-1.0))
+    chosen = set(ranked[:_MOST_ROWS])
+    return [row for row in every if row in chosen]
 
 
 def _marginals(axes: Any, rows: pd.DataFrame, style: PlotStyle) -> None:

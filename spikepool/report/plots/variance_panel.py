@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from spikepool.report.plots.about import About
+from spikepool.report.plots.labels import printable, spread
 from spikepool.report.plots.log_axis import LogRange, dress, log_range
 from spikepool.report.plots.numbers import numbers, texts
 from spikepool.report.plots.style import (
@@ -31,6 +32,10 @@ _FAMILIES: Final = {
     "nb2": (GREEN, "-", "— NB2, typical neuron"),
     "nb1": (PURPLE, (0, (4, 1.5)), "-- NB1, typical neuron"),
 }
+_MOST_RIBBONS: Final = 3
+"""Groups whose curves have a ribbon and a name."""
+_PANEL_MM: Final = 60.0
+"""About the width of the axes on paper."""
 FEW: Final = 60
 """Up to this many neurons, each shows its own Poisson band."""
 
@@ -55,6 +60,7 @@ def draw_variance(
     up = both.with_rail() if (variance == 0).any() else both
     _poisson(axes, neurons, poisson, up, style)
     lines = _curves(axes, curve, up, style)
+    _name_curves(axes, curve, both, up, style)
     scatter_by_verdict(axes, mean, up.place(variance), texts(neurons, "verdict"), style)
     dress(axes, "x", both, style)
     dress(axes, "y", up, style)
@@ -97,17 +103,43 @@ def _curves(
 ) -> list[tuple[str, str]]:
     """Draw each population's curve with its ribbon; return colours and words of the key."""
     kinds = list(dict.fromkeys(zip(texts(curve, "family"), texts(curve, "group"), strict=True)))
+    groups = len({group for _, group in kinds})
     for family, group in kinds:
         rows = curve[(curve["family"] == family) & (curve["group"] == group)]
         colour, dashes, _ = _FAMILIES[family]
         grid = numbers(rows, "mean_count")
-        ends = [up.clip(numbers(rows, end)) for end in ("lower", "upper")]
-        axes.fill_between(grid, *ends, color=colour, alpha=0.25, linewidth=0,
-                          gid=f"{family} ribbon")  # fmt: skip
+        if groups <= _MOST_RIBBONS:
+            ends = [up.clip(numbers(rows, end)) for end in ("lower", "upper")]
+            axes.fill_between(grid, *ends, color=colour, alpha=0.25, linewidth=0,
+                              gid=f"{family} ribbon")  # fmt: skip
         axes.plot(grid, numbers(rows, "variance"), color=colour, linestyle=dashes, zorder=4,
                   linewidth=1.1 * style.scale, gid=family)  # fmt: skip
     families = dict.fromkeys(family for family, _ in kinds)
-    return [(_FAMILIES[family][0], _FAMILIES[family][2]) for family in families]
+    whose = "typical neuron" if groups <= _MOST_RIBBONS else f"{groups:,} groups"
+    words = {family: _FAMILIES[family][2].replace("typical neuron", whose) for family in families}
+    return [(_FAMILIES[family][0], text) for family, text in words.items()]
+
+
+def _name_curves(
+    axes: Any, curve: pd.DataFrame, both: LogRange, up: LogRange, style: PlotStyle
+) -> None:
+    """Name the curves of a few groups above the edge where they leave the axes."""
+    kinds = list(dict.fromkeys(zip(texts(curve, "family"), texts(curve, "group"), strict=True)))
+    if not 1 < len({group for _, group in kinds}) <= _MOST_RIBBONS:
+        return
+    names, ends = [printable(group, 8) for _, group in kinds], []
+    for family, group in kinds:
+        rows = curve[(curve["family"] == family) & (curve["group"] == group)]
+        inside = np.flatnonzero(numbers(rows, "variance") <= up.high)
+        ends.append(
+            both.fraction(float(numbers(rows, "mean_count")[inside[-1:]].sum() or both.high))
+        )
+    gap = style.characters_mm(max(map(len, names)) + 1) / (_PANEL_MM * style.scale)
+    places = spread(np.array(ends), gap, 0.5, 1.0)
+    for (family, _), name, place in zip(kinds, names, places, strict=True):
+        colour = _FAMILIES[family][0]
+        axes.annotate(name, (place, 1), (0, 1.5), xycoords="axes fraction", ha="center",
+                      textcoords="offset points", va="bottom", color=colour)  # fmt: skip
 
 
 def _verdict_key(axes: Any, verdicts: list[str], style: PlotStyle) -> None:

@@ -2,14 +2,17 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from spikepool.posterior.quadrature import HyperparameterSample
 from spikepool.report.plots.dispersion_shrinkage import prepare_dispersion_shrinkage
 from spikepool.report.plots.forest import prepare_forest
+from spikepool.report.plots.groups import prepare_groups
 from spikepool.report.plots.overdispersion import prepare_overdispersion
 from spikepool.report.plots.own_weight import prepare_own_weight
 from spikepool.report.plots.predictive import prepare_predictive
@@ -37,8 +40,40 @@ def fit_of(n_neurons, family="nb2"):
     return simulated.simulate_fit(n_neurons, family=family)
 
 
+def in_groups(fit, names):
+    """Share a fit's neurons out to groups, each with a population some way from the others'."""
+    steps = dict(zip(names, np.linspace(-0.6, 0.6, len(names)), strict=True))
+    moved = {"mu": 1.0, "tau": 0.2, "mu_delta": 0.5, "tau_delta": 0.2}
+
+    def population(given):
+        return tuple(
+            replace(
+                each,
+                group=name,
+                **{
+                    end: getattr(each, end) + moved[each.parameter] * step
+                    for end in ("mean", "median", "lower", "upper")
+                },
+            )
+            for name, step in steps.items()
+            for each in given
+        )
+
+    return replace(
+        fit,
+        population=population(fit.population),
+        nb1_population=population(fit.nb1_population),
+        draws={
+            name: {key: values + moved[key] * step for key, values in fit.draws["all"].items()}
+            for name, step in steps.items()
+        },
+    )
+
+
 def pictures_of(fit):
-    """Every picture's numbers, by name."""
+    """Every picture's numbers, by name; neurons take turns to be in each group."""
+    names = list(fit.draws)
+    groups = [names[i % len(names)] for i in range(len(fit.estimates.neurons))]
     nb = fit.estimates.dispersion is not None
     populations = {"nb2": fit.population, "nb1": fit.nb1_population} if nb else {}
     return {
@@ -52,9 +87,25 @@ def pictures_of(fit):
             fit.estimates, fit.fano, fit.population
         ),
         "tau_prior_posterior": prepare_tau_prior_posterior(fit.draws, PRIORS),
+        "groups": prepare_groups(
+            fit.estimates, groups, {name: sample_of(of) for name, of in fit.draws.items()}
+        ),
         "predictive": prepare_predictive(fit.check),
         "trace": prepare_trace(fit.draws, fit.population),
     }
+
+
+def sample_of(draws):
+    """Return all draws alike."""
+    values = {name: of.ravel() for name, of in draws.items()}
+    size = values["mu"].size
+    return HyperparameterSample(values, np.full(size, 1 / size), np.nan)
+
+
+@pytest.fixture
+def grouped():
+    """Share a fit's neurons out to named groups."""
+    return in_groups
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class Fit:
     population: tuple[PopulationParameter, ...]
     nb1_population: tuple[PopulationParameter, ...]
     fano: Fano
-    draws: dict[str, NDArray[np.float64]]
+    draws: dict[str, dict[str, NDArray[np.float64]]]
     check: PredictiveCheck
     about: About
 
@@ -69,7 +69,7 @@ def simulate_fit(n_neurons: int, seed: int = 1, family: str = "nb2") -> Fit:
         population=population,
         nb1_population=_population(mu_delta=0.5 * np.log(0.5)),
         fano=_fano(counts, n_trials, rng),
-        draws=_draws(rng, n_neurons),
+        draws={"all": _draws(rng, n_neurons)},
         check=_check(counts, m, alpha, rng),
         about=About(
             "NB2 partial" if family == "nb2" else "Poisson partial",
@@ -151,8 +151,8 @@ def _population(mu_delta=MU_DELTA):
     given = {"mu": (MU, 0.08), "tau": (TAU, 0.05), "mu_delta": (mu_delta, 0.1),
              "tau_delta": (TAU_DELTA, 0.07)}  # fmt: skip
     return tuple(
-        PopulationParameter("", name, mean, sd, mean, mean - Z * sd, mean + Z * sd, 1800.0, 1500.0,
-                            1.001)
+        PopulationParameter("all", name, mean, sd, mean, mean - Z * sd, mean + Z * sd, 1800.0,
+                            1500.0, 1.001)
         for name, (mean, sd) in given.items()
     )  # fmt: skip
 
