@@ -87,12 +87,19 @@ def compare_engines(
         None where neurons have no parameters of their own.
     """
     spec, found = estimates.spec, list[Difference]()
-    if spec.pooling != "complete":
+    of_responses = list[CrossCheck]()
+    if estimates.responses is not None and draws.response is not None:
+        responses = estimates.responses
+        names = tuple(estimates.neurons[i] for i in responses.neuron)
+        found_there = differences("response", responses.log_rate, draws.response, interval)
+        of_responses = [largest_of(list(found_there), draws.engine, names)]
+    elif spec.pooling != "complete":
         found += differences("theta", estimates.log_rate, draws.theta, interval)
     if spec.dispersion_pooling not in (None, "complete"):
         assert estimates.dispersion is not None and draws.delta is not None  # noqa: S101, PT018
         found += differences("delta", estimates.dispersion.log_dispersion, draws.delta, interval)
-    return largest_of(found, draws.engine, estimates.neurons) if found else None
+    of_neurons = [largest_of(found, draws.engine, estimates.neurons)] if found else []
+    return worst_of([*of_responses, *of_neurons])
 
 
 def worst_of(checks: Sequence[CrossCheck]) -> CrossCheck | None:

@@ -75,10 +75,13 @@ def _trial_by_trial(tally: Tally) -> Tally:
 def _replicates(draws: NeuronDraws, trials: Tally, rng: np.random.Generator) -> Iterator[IntArray]:
     """Yield the counts of each replicate, one draw apart from the next; shape (trials,)."""
     family = FAMILIES[draws.spec.family]
-    theta, delta = draws.flat_theta, draws.flat_delta
+    theta, of = draws.flat_theta, trials.neuron
+    if draws.flat_response is not None:
+        theta, of = draws.flat_response, trials.responses.of_cell
+    delta = draws.flat_delta
     number = int(np.clip(_MOST_COUNTS // len(trials.count), 20, REPLICATES))
     for draw in np.linspace(0, len(theta) - 1, min(number, len(theta))).astype(int):
-        mean = np.exp(theta[draw, trials.neuron]) * trials.exposure
+        mean = np.exp(theta[draw, of]) * trials.exposure
         dispersion = np.zeros(1) if delta is None else np.exp(delta[draw])[trials.neuron]
         yield family.sample(mean, dispersion, rng)
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from spikepool import __version__
-from spikepool.data.spike_counts import NeuronColumn
+from spikepool.data.spike_counts import IntArray, NeuronColumn
 from spikepool.report.columns import Column, ColumnType, text
 
 type Values = Sequence[object] | NDArray[np.generic]
@@ -51,29 +51,28 @@ def table_of_rows(name: str, described: Sequence[Column], rows: Sequence[Row]) -
 
 
 def with_neuron_columns(
-    table: pa.Table, columns: Iterable[NeuronColumn], n_neurons: int
+    table: pa.Table, columns: Iterable[NeuronColumn], neuron: IntArray
 ) -> pa.Table:
-    """Append the input's own columns, repeated for every model.
+    """Append the input's own columns.
 
     Parameters
     ----------
     table : pyarrow.Table
-        With all neurons of each model in turn.
     columns : iterable of NeuronColumn
         A name that is taken gets ``input_`` before it.
-    n_neurons : int
+    neuron : ndarray of int64, shape (rows,)
+        The neuron that each row is about.
 
     Returns
     -------
     pyarrow.Table
     """
-    repeats = table.num_rows // n_neurons
     for column in columns:
         name = column.name
         while name in table.column_names:
             name = f"input_{name}"
         field = _field(text(name, f"Input column {column.name!r}, as written."))
-        table = table.append_column(field, pa.array(column.values * repeats, pa.string()))
+        table = table.append_column(field, pa.array(column.values, pa.string()).take(neuron))
     return table
 
 

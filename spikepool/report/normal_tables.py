@@ -44,7 +44,8 @@ def make_normal_tables(results: NormalResults) -> dict[str, pa.Table]:
 
 def _of_neurons(table: pa.Table, results: NormalResults) -> pa.Table:
     estimates = results.estimates
-    return with_neuron_columns(table, estimates.neuron_columns, estimates.n_neurons)
+    neuron = np.arange(table.num_rows) % estimates.n_neurons
+    return with_neuron_columns(table, estimates.neuron_columns, neuron)
 
 
 def _model_cells(spec: ModelSpec, engine: str) -> dict[str, object]:

@@ -63,6 +63,7 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
 
 
 _NO_GAIN = "Empty: Poisson has no dispersion."
+_NO_TUNING = "Empty: one condition, or conditions make no difference."
 _NO_ELPD = "Empty: engine nuts."
 
 MODEL = (
@@ -72,12 +73,18 @@ MODEL = (
         "dispersion_pooling",
         "Pooling of the dispersions: none, complete or partial. Empty: Poisson has none.",
     ),
+    text(
+        "condition_pooling",
+        "Pooling of a neuron's responses to the conditions: partial (about its own rate, with a "
+        "spread that is estimated), none (spread fixed), complete (conditions are repeats). "
+        "Empty: no conditions.",
+    ),
     text("engine", "How the posterior was computed: collapsed (quadrature) or nuts."),
 )
 
 ESTIMATES = (
     text("neuron", "The neuron's id, exactly as written in the input."),
-    text("level", "What the row is about: neuron."),
+    text("level", "What the row is about: neuron, or neuron×condition."),
     GROUP,
     text("condition", "The condition. Empty: the row is about the whole neuron."),
     *MODEL,
@@ -86,7 +93,12 @@ ESTIMATES = (
     number("exposure", EXPOSURE_UNIT, "Σe over all trials; 1 per trial where none is known."),
     integer("spike_count", "spikes", "Σy over all trials."),
     text("rate_unit", "Unit of the rates: spikes/s where exposure is known, else spikes/trial."),
-    number("rate_raw", RATE_UNIT, "The neuron's own estimate, without a model: Σy / Σe."),
+    number(
+        "rate_raw",
+        RATE_UNIT,
+        "The neuron's own estimate, without a model: Σy / Σe. With conditions the mean of those of "
+        "the conditions presented, and so are the other rates of a neuron.",
+    ),
     number(
         "rate_mean",
         RATE_UNIT,
@@ -111,7 +123,9 @@ ESTIMATES = (
         "",
         "Posterior mean of κ = τ² / (τ² + σ²), σ² = 1 / Σ_t (m_t² / Var y_t), m_t = λ e_t: 1 where "
         "the neuron's own data decide, 0 where the population does; 0 under complete pooling, "
-        "and the prior's sd stands for τ without pooling.",
+        "and the prior's sd stands for τ without pooling. With conditions σ² = 1 / Σ_c 1 / (ω² + "
+        "σ_c²); of a neuron×condition it is ω² / (ω² + σ_c²): 1 where its own trials decide, 0 "
+        "where the neuron's other conditions do.",
     ),
     *OWN_WEIGHT_ENDS,
     number(
@@ -140,6 +154,14 @@ ESTIMATES = (
     ),
     number("fano_model_lower", "", f"Lower end of the model's Fano interval. {_NO_GAIN}"),
     number("fano_model_upper", "", f"Upper end of the model's Fano interval. {_NO_GAIN}"),
+    number(
+        "tuning_strength_median",
+        "ln",
+        "Posterior median of the sd (n − 1) of the neuron's log rates between the conditions "
+        f"presented. {_NO_TUNING}",
+    ),
+    number("tuning_strength_lower", "ln", f"Lower end of its interval. {_NO_TUNING}"),
+    number("tuning_strength_upper", "ln", f"Upper end of its interval. {_NO_TUNING}"),
     text(
         "dispersion_source",
         "What decides the log dispersion δ: data where 1 − Var(δ | y, φ) / τ_δ² > 0.5, prior where "

@@ -16,7 +16,7 @@ from spikepool.diagnostics.convergence import (
 from spikepool.models.spec import ModelSpec, Pooling
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.quadrature import MOST_QUADRATURE_ERROR, MOST_R_HAT, Certificate
-from spikepool.posterior.results import Summary
+from spikepool.posterior.results import ResponseEstimates, Summary
 from spikepool.report.arrow_tables import (
     Row,
     Values,
@@ -56,11 +56,18 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
 
 
 def make_estimates(results: RunResults) -> pa.Table:
-    """One row per model × neuron, models in the order fitted."""
-    of_models = [
-        _table("estimates", _estimate_columns(model, results), results) for model in results.models
-    ]
-    return _of_neurons(pa.concat_tables(of_models).combine_chunks(), results)
+    """One row per model × neuron, then per neuron × condition; models in the order fitted."""
+    tables, neurons = [], []
+    for model in results.models:
+        tables.append(_table("estimates", _estimate_columns(model, results), results))
+        neurons.append(np.arange(results.tally.n_neurons))
+        responses = model.estimates.responses
+        if responses is not None:
+            columns = _response_columns(model, responses, results)
+            tables.append(_table("estimates", columns, results))
+            neurons.append(responses.neuron)
+    whole = pa.concat_tables(tables).combine_chunks()
+    return with_neuron_columns(whole, results.counts.neuron_columns, np.concatenate(neurons))
 
 
 def make_neurons(results: RunResults) -> pa.Table:
@@ -70,7 +77,9 @@ def make_neurons(results: RunResults) -> pa.Table:
         "rate_mean_none": _rate_mean(results, "none"),
         "rate_mean_complete": _rate_mean(results, "complete"),
     }
-    return _of_neurons(_table("neurons", columns, results), results)
+    every = np.arange(results.tally.n_neurons)
+    table = _table("neurons", columns, results)
+    return with_neuron_columns(table, results.counts.neuron_columns, every)
 
 
 def make_population(results: RunResults) -> pa.Table:
@@ -147,6 +156,7 @@ def _model_cells(spec: ModelSpec, engine: str) -> dict[str, object]:
         "family": spec.family,
         "pooling": spec.pooling,
         "dispersion_pooling": spec.dispersion_pooling,
+        "condition_pooling": spec.condition_pooling,
         "engine": engine,
     }
 
@@ -182,10 +192,50 @@ def _estimate_columns(model: FittedModel, results: RunResults) -> dict[str, Valu
         "mse_ratio": estimates.mse_ratio,
         **_spread("gain_sd", dispersion.gain_sd if dispersion else None, n),
         **_spread("fano_model", dispersion.fano if dispersion else None, n),
+        **_spread("tuning_strength", estimates.tuning, n),
         "dispersion_source": dispersion.source if dispersion else [None] * n,
         "elpd_trials": model.leave_out.trial_by_neuron if model.leave_out else np.full(n, np.nan),
         "elpd_neuron": model.leave_out.neuron if model.leave_out else np.full(n, np.nan),
         "flags": _flags(model, results),
+    }
+
+
+def _response_columns(
+    model: FittedModel, responses: ResponseEstimates, results: RunResults
+) -> dict[str, Values]:
+    """Columns of the rows of neuron × condition; empty where only a neuron has such a thing."""
+    n, tally, nothing = len(responses.neuron), results.tally, np.full(len(responses.neuron), np.nan)
+    cells = {
+        **_model_cells(model.spec, model.engine),
+        "level": "neuron×condition",
+        "is_primary": model.spec == results.primary,
+        "rate_unit": model.estimates.rate_unit,
+        "dispersion_source": None,
+        "flags": "",
+    }
+    groups = _groups(results)
+    undefined = ("log_rate_mcse", "realised_weight", "mse_ratio", "elpd_trials", "elpd_neuron")
+    return {
+        **{name: [value] * n for name, value in cells.items()},
+        **dict.fromkeys(undefined, nothing),
+        "neuron": [tally.neurons[i] for i in responses.neuron],
+        "condition": [tally.conditions[c] for c in responses.condition],
+        "group": [groups[i] for i in responses.neuron],
+        "n_trials": responses.n_trials,
+        "exposure": responses.exposure,
+        "spike_count": responses.spike_count,
+        "rate_raw": responses.rate_raw,
+        "rate_mean": responses.rate.mean,
+        "rate_sd": responses.rate.sd,
+        **_spread("rate", responses.rate, n),
+        "log_rate_mean": responses.log_rate.mean,
+        "log_rate_sd": responses.log_rate.sd,
+        "own_weight_mean": responses.own_weight.mean,
+        "own_weight_lower": responses.own_weight.lower,
+        "own_weight_upper": responses.own_weight.upper,
+        **_spread("gain_sd", None, n),
+        **_spread("fano_model", responses.fano, n),
+        **_spread("tuning_strength", None, n),
     }
 
 
@@ -237,10 +287,6 @@ def _table(name: str, columns: Mapping[str, Values], results: RunResults) -> pa.
 
 def _of_rows(name: str, rows: Sequence[Row], results: RunResults) -> pa.Table:
     return table_of_rows(name, _described(name, results.counts), rows)
-
-
-def _of_neurons(table: pa.Table, results: RunResults) -> pa.Table:
-    return with_neuron_columns(table, results.counts.neuron_columns, results.tally.n_neurons)
 
 
 def _described(table: str, counts: SpikeCounts) -> list[Column]:
