@@ -143,6 +143,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
     for model in summary["models"]:
         if model["is_primary"]:
             yield from _contrast_lines(model["contrasts"])
+            yield from _tuning_line(model)
     yield own_weight_line(summary)
     unit = summary["data"]["rate_unit"]
     for moved in summary["shrinkage"]["most_moved"]:
@@ -151,6 +152,18 @@ def finding_lines(summary: Summary) -> Iterator[str]:
         name = listed([moved["neuron"]])
         yield f"           {name:<16} {counts:<26} {rates}"
     yield _fano_line(summary["fano"])
+
+
+def _tuning_line(model: Summary) -> Iterator[str]:
+    """Say how far one neuron's log rates lie apart between conditions, group by group."""
+    spreads = [
+        f"{_interval(each['tuning_sd'])}{name}"
+        for each in model["population"]
+        if "tuning_sd" in each
+        for name in ["" if each["group"] == "all" else f" ({each['group']})"]
+    ]
+    if spreads:
+        yield f"tuning     sd of log rates between conditions {', '.join(spreads)}"
 
 
 def _contrast_lines(contrasts: list[Summary]) -> Iterator[str]:
