@@ -8,7 +8,7 @@ from spikepool.models.families import FAMILIES
 from spikepool.models.graph import prior_names
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.prior_spec import PARAMETERS
-from spikepool.models.priors import Priors, RootInverseGamma
+from spikepool.models.priors import RATE_SD, Priors, RootInverseGamma
 from spikepool.models.spec import ModelSpec
 
 _DISPERSION_SYMBOLS = {"nb2": "σ_G", "nb1": "√ω"}
@@ -40,6 +40,7 @@ def describe_model(
     lines = [
         ("counts", FAMILIES[spec.family].formula),
         *(("log rate", line) for line in _rate_lines(spec, texts)),
+        *(("conditions", line) for line in _condition_lines(spec)),
         *(("dispersion", line) for line in _dispersion_lines(spec)),
         *(("priors", line) for line in _prior_lines(priors, texts)),
         *(("groups", line) for line in _group_lines(spec, texts, groups)),
@@ -63,6 +64,17 @@ def _rate_lines(spec: ModelSpec, texts: Mapping[str, str]) -> Iterator[str]:
             yield "θ_i = μ: complete pooling"
         case "partial":
             yield f"{POPULATIONS[spec.population].formula}: partial pooling"
+
+
+def _condition_lines(spec: ModelSpec) -> Iterator[str]:
+    match spec.condition_pooling:
+        case "none":
+            spread = f"{RATE_SD:g}"
+            yield f"θ_ic ~ normal(θ_i, {spread}) in condition c, for θ_i in the counts: no pooling"
+        case "complete":
+            yield "all alike, as repeats: complete pooling"
+        case "partial":
+            yield "θ_ic ~ normal(θ_i, ω_b) in condition c, for θ_i in the counts: partial pooling"
 
 
 def _dispersion_lines(spec: ModelSpec) -> Iterator[str]:

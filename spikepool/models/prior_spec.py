@@ -135,7 +135,7 @@ PARAMETERS = _by_name(
     ),
     PriorParameter(
         "tuning_sd",
-        "ω",
+        "ω_b",
         "the spread of one neuron's log rates between conditions",
         near_zero="weak tuning",
     ),

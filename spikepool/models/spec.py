@@ -64,9 +64,14 @@ class ModelSpec:
     def name(self) -> str:
         """File-safe name: ``nb2-partial``, ``nb2-partial-complete`` where poolings differ.
 
-        A population that is not normal comes last: ``nb2-partial-gamma``.
+        A population that is not normal comes last: ``nb2-partial-gamma``. Conditions that are
+        pooled otherwise: ``nb2-partial-conditions-none``.
         """
-        return "-".join((self.family, self.pooling, *self._departures.values()))
+        told = (
+            f"conditions-{value}" if what == "conditions" else value
+            for what, value in self._departures.items()
+        )
+        return "-".join((self.family, self.pooling, *told))
 
     @property
     def label(self) -> str:

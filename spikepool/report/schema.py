@@ -123,9 +123,9 @@ ESTIMATES = (
         "",
         "Posterior mean of κ = τ² / (τ² + σ²), σ² = 1 / Σ_t (m_t² / Var y_t), m_t = λ e_t: 1 where "
         "the neuron's own data decide, 0 where the population does; 0 under complete pooling, "
-        "and the prior's sd stands for τ without pooling. With conditions σ² = 1 / Σ_c 1 / (ω² + "
-        "σ_c²); of a neuron×condition it is ω² / (ω² + σ_c²): 1 where its own trials decide, 0 "
-        "where the neuron's other conditions do.",
+        "and the prior's sd stands for τ without pooling. With conditions σ² = "
+        "1 / Σ_c 1 / (ω_b² + σ_c²); of a neuron×condition it is ω_b² / (ω_b² + σ_c²): 1 where its "
+        "own trials decide, 0 where the neuron's other conditions do.",
     ),
     *OWN_WEIGHT_ENDS,
     number(

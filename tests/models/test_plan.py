@@ -173,9 +173,27 @@ def test_dispersion_pooling_of_poisson_alone_is_a_usage_error(plan):
 def test_merged_conditions_are_noted(build_counts):
     """What the table tells apart and the fit does not."""
     counts = build_counts([[1, 2]] * 5, condition=[[0, 1]] * 5)
-    (note,) = plan_models(ModelOptions(), tally_counts(counts)).notices
+    tally = tally_counts(counts)
+    assert not plan_models(ModelOptions(), tally).notices
+    (note,) = plan_models(ModelOptions(condition_pooling="complete"), tally).notices
     assert note.code == "conditions-merged"
     assert note.message.startswith("2 conditions")
+
+
+def test_conditions_are_pooled_as_the_rates_unless_told_otherwise(build_counts):
+    """And not at all where the table has one."""
+    several = tally_counts(build_counts([[1, 2]] * 5, condition=[[0, 1]] * 5))
+    specs = plan_models(ModelOptions(), several).specs
+    assert all(spec.condition_pooling == spec.pooling for spec in specs)
+    assert {spec.name for spec in specs} >= {"nb2-partial", "poisson-none"}
+    (spec,) = plan_models(
+        ModelOptions(family=("nb2",), pooling=("partial",), condition_pooling="none"), several
+    ).specs
+    assert spec.name == "nb2-partial-conditions-none"
+    one = tally_counts(build_counts([[1, 2]] * 5))
+    assert {spec.condition_pooling for spec in plan_models(ModelOptions(), one).specs} == {None}
+    with pytest.raises(UsageError, match="one condition"):
+        plan_models(ModelOptions(condition_pooling="none"), one)
 
 
 class TestGroups:

@@ -34,7 +34,7 @@ POSITIVE = {"half-normal", "half-cauchy", "half-student-t", "exponential", "gamm
 POSITIVE |= {"inverse-gamma", "uniform"}
 ALLOWED = dict.fromkeys(PARAMETERS, POSITIVE) | {"mu": {"normal", "uniform"}}
 ALLOWED |= {"theta": {"normal"}}
-ON_THE_SQUARE = {"tau", "tau_delta"}
+ON_THE_SQUARE = {"tau", "tau_delta", "tuning_sd"}
 
 
 @pytest.fixture
