@@ -10,30 +10,31 @@ from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
 
 CONTRACT = {
     "estimates": (
-        "neuron level group condition family pooling dispersion_pooling engine is_primary n_trials "
-        "exposure spike_count rate_unit rate_raw rate_mean rate_median rate_sd rate_lower "
-        "rate_upper log_rate_mean log_rate_sd log_rate_mcse own_weight_mean own_weight_lower "
-        "own_weight_upper realised_weight mse_ratio gain_sd_median gain_sd_lower gain_sd_upper "
-        "fano_model_median fano_model_lower fano_model_upper dispersion_source elpd_trials "
-        "elpd_neuron flags"
+        "neuron level group condition family pooling dispersion_pooling condition_pooling "
+        "engine is_primary n_trials exposure spike_count rate_unit rate_raw rate_mean "
+        "rate_median rate_sd rate_lower rate_upper log_rate_mean log_rate_sd "
+        "log_rate_mcse own_weight_mean own_weight_lower own_weight_upper realised_weight "
+        "mse_ratio gain_sd_median gain_sd_lower gain_sd_upper fano_model_median "
+        "fano_model_lower fano_model_upper tuning_strength_median tuning_strength_lower "
+        "tuning_strength_upper dispersion_source elpd_trials elpd_neuron flags"
     ),
     "comparison": (
-        "family pooling dispersion_pooling engine is_primary left_out elpd elpd_se "
-        "elpd_difference elpd_difference_se pareto_k"
+        "family pooling dispersion_pooling condition_pooling engine is_primary left_out "
+        "elpd elpd_se elpd_difference elpd_difference_se pareto_k"
     ),
     "diagnostics": (
-        "family pooling dispersion_pooling engine group parameter neuron r_hat ess_bulk ess_tail "
-        "passed centring divergences bfmi gradient_evaluations pareto_k outside refinement_error "
-        "direct_error"
+        "family pooling dispersion_pooling condition_pooling engine group parameter "
+        "neuron r_hat ess_bulk ess_tail passed centring divergences bfmi "
+        "gradient_evaluations pareto_k outside refinement_error direct_error"
     ),
     "population": (
-        "family pooling dispersion_pooling engine group parameter mean sd median lower upper "
-        "ess_bulk ess_tail r_hat"
+        "family pooling dispersion_pooling condition_pooling engine group parameter mean "
+        "sd median lower upper ess_bulk ess_tail r_hat"
     ),
     "contrasts": (
-        "family pooling dispersion_pooling engine is_primary parameter group reference "
-        "difference_mean difference_median difference_lower difference_upper ratio_median "
-        "ratio_lower ratio_upper prob_greater"
+        "family pooling dispersion_pooling condition_pooling engine is_primary parameter "
+        "group reference difference_mean difference_median difference_lower "
+        "difference_upper ratio_median ratio_lower ratio_upper prob_greater"
     ),
     "overdispersion": (
         "neuron group n_trials mean_count fano_raw fano_lower fano_upper poisson_lower "

@@ -27,6 +27,8 @@ MOST_LINES: Final = 150
 
 _MOST_NAMED: Final = 28
 """Groups whose strips are named."""
+_SHARE_OF_STRIPS: Final = 0.48
+"""Of the width, where there are many groups."""
 _LONG_NAMES: Final = 0.25
 """Share of the width that names may take before the words below need room."""
 
@@ -141,7 +143,8 @@ def _columns(
     right = strips[-1][1] + 0.08 if strips else 1.25
     axes.set_xlim(-0.1 - share * (right + 0.1) / (1 - share), right)
     groups = [printable(group, 8) for group in texts(population, "group")]
-    if len(groups) > _MOST_NAMED:
+    most_named = _most_named(style, style.width(_natural_mm(len(groups))))
+    if len(groups) > most_named:
         groups = [""] * len(groups)
         groups[len(groups) // 2] = f"{len(groups):,} groups"
     if len(groups) == 1:
@@ -151,10 +154,16 @@ def _columns(
     )
     if groups == ["population"] and share > _LONG_NAMES:
         axes.get_xticklabels()[-1].set_horizontalalignment("left")
-    if 3 < len(groups) <= _MOST_NAMED:
+    if 3 < len(groups) <= most_named:
         axes.tick_params(axis="x", labelrotation=90)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
+
+
+def _most_named(style: PlotStyle, width_mm: float) -> int:
+    """Names of groups, written upwards, that have room beside one another."""
+    line_mm = 1.15 * style.font_pt * 25.4 / 72
+    return min(_MOST_NAMED, int(_SHARE_OF_STRIPS * width_mm / line_mm))
 
 
 def _strips(count: int) -> list[tuple[float, float]]:

@@ -45,6 +45,10 @@ def in_groups(fit, names):
     steps = dict(zip(names, np.linspace(-0.6, 0.6, len(names)), strict=True))
     moved = {"mu": 1.0, "tau": 0.2, "mu_delta": 0.5, "tau_delta": 0.2}
 
+    def shifted(key, values, step):  # spreads stay positive
+        by = moved[key] * step
+        return values * np.exp(by) if key.startswith("tau") else values + by
+
     def population(given):
         return tuple(
             replace(
@@ -64,7 +68,7 @@ def in_groups(fit, names):
         population=population(fit.population),
         nb1_population=population(fit.nb1_population),
         draws={
-            name: {key: values + moved[key] * step for key, values in fit.draws["all"].items()}
+            name: {key: shifted(key, of, step) for key, of in fit.draws["all"].items()}
             for name, step in steps.items()
         },
     )
