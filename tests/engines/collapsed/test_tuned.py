@@ -212,10 +212,11 @@ def test_pymc_model_is_the_formula(condition_pooling):
     assert theta.shape == (tally.n_neurons,)
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("family", ["poisson", "nb2"])
 def test_marginals_and_joint_draws_agree(family):
     """Of every response and neuron: 1,000 draws in layers, each mean within 0.2 sd."""
-    tally = tuned_tally(family, 11, neurons=8, conditions=3)
+    tally = tuned_tally(family, 11, neurons=20, conditions=6)
     dispersion = None if family == "poisson" else "partial"
     spec = ModelSpec(family, "partial", dispersion, condition_pooling="partial")
     priors, options = default_priors(tally), SummaryOptions(0.9, 1.1)
