@@ -180,7 +180,8 @@ def draw_groups(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
         panels = figure.subplots(rows, columns, squeeze=False).flat
         for letter, panel, parameter in zip("ab", panels, parameters, strict=False):
             of = data[data["parameter"] == parameter]
-            _panel(panel, of, groups, about, style)
+            room = style.columns(180) and not beside
+            _panel(panel, of, groups, about, style, lines=1 if room else 2)
             told = f"rate ({about.rate_unit})" if parameter == "rate" else NAMES[parameter]
             panel.set_xlabel(told)
             if len(parameters) > 1:
@@ -190,8 +191,9 @@ def draw_groups(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
 
 
 def _panel(
-    axes: Any, data: pd.DataFrame, groups: list[str], about: About, style: PlotStyle
+    axes: Any, data: pd.DataFrame, groups: list[str], about: About, style: PlotStyle, *, lines: int
 ) -> None:
+    """Draw the groups' rows, and what their marks mean on that many lines above them."""
     colours = series_colours(len(groups))
     dress(axes, "x", _span(data, intervals=len(groups) > MOST_CURVES), style)
     for base, group, colour in zip(baselines(len(groups)), groups, colours, strict=True):
@@ -210,8 +212,7 @@ def _panel(
         if len(groups) > MOST_CURVES
         else f"— population, {about.percent} band   ● typical   ǀ neurons"
     )
-    wide = style.columns(180)
-    axes.set_title(words if wide else words.replace("   ", "\n", 1), loc="right", color=INK)
+    axes.set_title(words.replace("   ", "\n", lines - 1), loc="right", color=INK)
 
 
 def _span(data: pd.DataFrame, *, intervals: bool) -> LogRange:
