@@ -112,6 +112,9 @@ class InputOptions(Section):
     condition: Names = ()
     """Column(s) of stimulus conditions: each neuron gets a rate in each, and its dispersion is
     what is left within them."""
+    circular: Names = ()
+    """Condition column(s) whose axis closes on itself, as COL (a period of 360) or COL=PERIOD:
+    direction, orientation=180. A period of 360, 180 or 90 is in degrees."""
     group: Names = ()
     """Column(s) of groups of neurons, such as area or animal: each gets a population of its own,
     and groups are compared."""

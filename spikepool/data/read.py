@@ -7,6 +7,7 @@ import numpy as np
 from spikepool.config import InputOptions
 from spikepool.data.columns import Roles, recognise_roles
 from spikepool.data.exposure import check_finite_sum, note_high_rates, parse_exposures
+from spikepool.data.factors import note_same_places, order_conditions, parse_periods
 from spikepool.data.formats import read_table
 from spikepool.data.integers import parse_counts
 from spikepool.data.keys import check_labels, joined_column, note_odd_labels, refuse_shared_neurons
@@ -15,6 +16,7 @@ from spikepool.data.observations import Observations
 from spikepool.data.selection import select_rows
 from spikepool.data.sources import SourceFile, check_unchanged, find_files, read_file
 from spikepool.data.spike_counts import (
+    Factor,
     FloatArray,
     IntArray,
     Labels,
@@ -74,11 +76,12 @@ def read_counts(options: InputOptions) -> SpikeCounts:
     files = [read_file(location) for location in find_files(options.tables)]
     table = concatenate([read_table(file, options, notices) for file in files])
     roles = recognise_roles(table, options, notices)
+    periods = parse_periods(options.circular, roles.condition)
     table = select_rows(table, options.where, notices)
     observations, roles = to_observations(table, roles, options, notices)
     observations = _without_blanks(observations, options, notices)
     _check_all_labels(observations, roles, options, notices)
-    counts = _assembled(observations, roles, options, notices)
+    counts = _assembled(observations, roles, periods, options, notices)
     _check_files(files)
     _note_nested(table, notices)
     return replace(
@@ -121,13 +124,18 @@ def _check_all_labels(
 
 
 def _assembled(
-    observations: Observations, roles: Roles, options: InputOptions, notices: list[Notice]
+    observations: Observations,
+    roles: Roles,
+    periods: dict[str, float],
+    options: InputOptions,
+    notices: list[Notice],
 ) -> SpikeCounts:
     observations, rows = _checked_rows(observations, roles, options, notices)
     carried = _carried(observations, roles, as_labels(observations.neuron))
     note_varying_labels(observations, roles, {column.name for column in carried}, notices)
     if options.fill_zeros:
         rows = _with_zeros(observations, roles, rows, notices)
+    condition, factors = _conditions(observations.table, roles, rows, periods, notices)
     known = roles.exposure is not None or options.duration is not None
     _note_improbable(rows, notices, long=not observations.wide, exposure_known=known)
     return SpikeCounts(
@@ -136,8 +144,9 @@ def _assembled(
         exposure=rows.exposure,
         exposure_known=known,
         trial=None if rows.trial is None else as_labels(rows.trial),
-        condition=None if rows.condition is None else as_labels(rows.condition),
+        condition=condition,
         group=None if rows.group is None else as_labels(rows.group),
+        factors=factors,
         neuron_columns=carried,
         unmodelled=_unmodelled(observations, roles),
         recognised=_recognised(observations, roles),
@@ -160,6 +169,16 @@ def _checked_rows(
         check_groups(observations, rows.group)
     check_finite_sum(rows.exposure)
     return observations, rows
+
+
+def _conditions(
+    table: TextTable, roles: Roles, rows: _Rows, periods: dict[str, float], notices: list[Notice]
+) -> tuple[Labels | None, tuple[Factor, ...]]:
+    if rows.condition is None:
+        return None, ()
+    condition, factors = order_conditions(table, rows.condition, roles.condition, periods)
+    note_same_places(factors, notices)
+    return condition, factors
 
 
 def _note_improbable(

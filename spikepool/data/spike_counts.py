@@ -6,9 +6,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from spikepool.data.natural_order import NUMBER
+
 type IntArray = NDArray[np.int64]
 type FloatArray = NDArray[np.float64]
 type RateUnit = Literal["spikes/s", "spikes/trial"]
+
+IN_DEGREES = (360.0, 180.0, 90.0)
+"""Periods of a circular axis that are taken to be in degrees."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,45 @@ class Labels:
     name: str
     values: tuple[str, ...]
     codes: IntArray
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A column of stimulus conditions: one axis of the stimulus.
+
+    Attributes
+    ----------
+    name : str
+    labels : tuple of str, one per condition, in the order of ``SpikeCounts.condition.values``
+        Text as written.
+    period : float or None
+        Of a circular axis, such as 180 of orientations in degrees.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    period: float | None = None
+
+    @property
+    def numbers(self) -> FloatArray | None:
+        """The labels as numbers, shape (conditions,); None where one is no finite number."""
+        if not all(NUMBER.fullmatch(label) for label in self.labels):
+            return None
+        values = np.array([float(label) for label in self.labels])
+        return values if np.isfinite(values).all() else None
+
+    @property
+    def positions(self) -> FloatArray | None:
+        """The numbers on the axis: on a circular one brought into one period if they exceed it."""
+        values = self.numbers
+        if values is None or self.period is None or np.ptp(values) < self.period:
+            return values
+        return values % self.period
+
+    @property
+    def unit(self) -> str:
+        """``degrees`` of a circular axis with such a period, else empty: not known."""
+        return "degrees" if self.period in IN_DEGREES else ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +128,9 @@ class SpikeCounts:
     exposure_known : bool
         Whether `exposure` is in seconds.
     trial, condition, group : Labels or None
+        Conditions sorted by their factors, the first one first.
+    factors : tuple of Factor
+        The columns that the conditions are made of; empty without conditions.
     neuron_columns : tuple of NeuronColumn
         Columns constant within a neuron (area, depth, quality label), carried into the results.
     unmodelled : tuple of str
@@ -101,6 +148,7 @@ class SpikeCounts:
     trial: Labels | None = None
     condition: Labels | None = None
     group: Labels | None = None
+    factors: tuple[Factor, ...] = ()
     neuron_columns: tuple[NeuronColumn, ...] = ()
     unmodelled: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()

@@ -115,8 +115,8 @@ class TestColumns:
         ("option", "value"),
         [
             ("trial", "t"), ("count", "c"), ("exposure", "e"), ("exposure_unit", "ms"),
-            ("exposure_round", 0.1), ("duration", 1.0), ("condition", ("c",)), ("layout", "wide"),
-            ("wide_columns", "u*"), ("fill_zeros", True), ("strict", True),
+            ("exposure_round", 0.1), ("duration", 1.0), ("condition", ("c",)), ("circular", ("c",)),
+            ("layout", "wide"), ("wide_columns", "u*"), ("fill_zeros", True), ("strict", True),
         ],
     )  # fmt: skip
     def test_options_of_counts_are_refused(self, option, value):
