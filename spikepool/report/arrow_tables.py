@@ -7,8 +7,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from spikepool import __version__
-from spikepool.data.spike_counts import IntArray, NeuronColumn
-from spikepool.report.columns import Column, ColumnType, text
+from spikepool.data.spike_counts import Factor, IntArray, NeuronColumn
+from spikepool.report.columns import Column, ColumnType, number, text
 
 type Values = Sequence[object] | NDArray[np.generic]
 type Row = Mapping[str, object]
@@ -19,6 +19,9 @@ _ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "number": pa.float64(),
     "boolean": pa.bool_(),
 }
+
+
+_WHOLE = "Empty: the row is about the whole neuron."
 
 
 def arrow_table(name: str, described: Sequence[Column], columns: Mapping[str, Values]) -> pa.Table:
@@ -68,12 +71,50 @@ def with_neuron_columns(
     pyarrow.Table
     """
     for column in columns:
-        name = column.name
-        while name in table.column_names:
-            name = f"input_{name}"
+        name = _free_name(column.name, table)
         field = _field(text(name, f"Input column {column.name!r}, as written."))
         table = table.append_column(field, pa.array(column.values, pa.string()).take(neuron))
     return table
+
+
+def with_factor_columns(
+    table: pa.Table, factors: Sequence[Factor], condition: IntArray
+) -> pa.Table:
+    """Append the columns that conditions are made of.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    factors : sequence of Factor
+        Numbers where all labels are, else text as written. A name that is taken gets ``input_``
+        before it; a single one called ``condition`` is that column already.
+    condition : ndarray of int64, shape (rows,)
+        The condition that each row is about; -1: the row is about the whole neuron.
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    if [factor.name for factor in factors] == ["condition"]:
+        return table
+    some = pa.array(np.where(condition < 0, 0, condition), mask=condition < 0)
+    for factor in factors:
+        name, numbers = _free_name(factor.name, table), factor.numbers
+        told = f"Input column {factor.name!r}, a factor of the condition"
+        if numbers is None:
+            column = text(name, f"{told}, as written. {_WHOLE}")
+            values = pa.array(factor.labels, pa.string())
+        else:
+            column = number(name, factor.unit, f"{told}. {_WHOLE}")
+            values = pa.array(numbers)
+        table = table.append_column(_field(column), values.take(some))
+    return table
+
+
+def _free_name(name: str, table: pa.Table) -> str:
+    while name in table.column_names:
+        name = f"input_{name}"
+    return name
 
 
 def _array(values: Values, column: Column) -> pa.Array:

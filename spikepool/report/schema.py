@@ -44,8 +44,8 @@ FLAGS: dict[str, str] = {
 def table_schemas() -> dict[str, tuple[Column, ...]]:
     """Return the columns of every table, in order.
 
-    `neurons` and `estimates` also have every input column that is constant within a neuron, as
-    text, after these.
+    After these `estimates` has every column that conditions are made of, under its own name, and
+    `neurons` and `estimates` have every input column that is constant within a neuron, as text.
 
     Returns
     -------
@@ -86,7 +86,13 @@ ESTIMATES = (
     text("neuron", "The neuron's id, exactly as written in the input."),
     text("level", "What the row is about: neuron, or neuron×condition."),
     GROUP,
-    text("condition", "The condition. Empty: the row is about the whole neuron."),
+    text(
+        "condition",
+        "The condition; of several columns their labels joined by /. Empty: the row is about the "
+        "whole neuron. After the columns named here, estimates has every column of conditions "
+        "under its own name (with input_ before one that is taken): numbers where all its labels "
+        "are, else text.",
+    ),
     *MODEL,
     IS_PRIMARY,
     integer("n_trials", "trials", "Number of trials, n."),

@@ -22,6 +22,7 @@ from spikepool.report.arrow_tables import (
     Values,
     arrow_table,
     table_of_rows,
+    with_factor_columns,
     with_neuron_columns,
 )
 from spikepool.report.columns import Column
@@ -57,16 +58,19 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
 
 def make_estimates(results: RunResults) -> pa.Table:
     """One row per model × neuron, then per neuron × condition; models in the order fitted."""
-    tables, neurons = [], []
+    tables, neurons, conditions = [], [], []
     for model in results.models:
         tables.append(_table("estimates", _estimate_columns(model, results), results))
         neurons.append(np.arange(results.tally.n_neurons))
+        conditions.append(np.full(results.tally.n_neurons, -1))
         responses = model.estimates.responses
         if responses is not None:
             columns = _response_columns(model, responses, results)
             tables.append(_table("estimates", columns, results))
             neurons.append(responses.neuron)
+            conditions.append(responses.condition)
     whole = pa.concat_tables(tables).combine_chunks()
+    whole = with_factor_columns(whole, results.counts.factors, np.concatenate(conditions))
     return with_neuron_columns(whole, results.counts.neuron_columns, np.concatenate(neurons))
 
 

@@ -22,6 +22,7 @@ from spikepool.posterior.results import (
     PopulationParameter,
     PredictiveBand,
     PredictiveCheck,
+    ResponseEstimates,
     Summary,
 )
 from spikepool.report.run_results import FittedModel, GroupFit, RunResults
@@ -225,6 +226,46 @@ def make_collapsed(run, **certificate):
     checked = (*models[:-1], replace(models[-1], cross_check=check))
     scores = score_models([(model.spec, model.leave_out) for model in checked], run.primary)
     return replace(run, models=checked, scores=scores)
+
+
+def make_conditioned(run, factors):
+    """Give the trials of a run conditions by turns, and its models made-up responses to them."""
+    n = len(factors[0].labels)
+    turns = np.concatenate([np.arange(trials) % n for trials in TRIALS])
+    labels = tuple("/".join(parts) for parts in zip(*(f.labels for f in factors), strict=True))
+    names = ",".join(factor.name for factor in factors)
+    counts = replace(run.counts, condition=Labels(names, labels, turns), factors=tuple(factors))
+    tally = tally_counts(counts)
+    models = tuple(
+        model if model.spec.pooling == "complete" else with_responses(model, tally)
+        for model in run.models
+    )
+    primary = next(model.spec for model in models if model.spec.name.startswith("nb2-partial"))
+    return replace(run, counts=counts, tally=tally, models=models, primary=primary)
+
+
+def with_responses(model, tally):
+    """One model's made-up responses; neurons of one condition have no tuning strength."""
+    each, responses = tally.by_response(), tally.responses
+    rate = (each.spike_count + 0.5) / each.total_exposure
+    several = np.bincount(responses.neuron) > 1
+    estimates = replace(
+        model.estimates,
+        spec=replace(model.spec, condition_pooling=model.spec.pooling),
+        tuning=around(np.where(several, np.linspace(0.2, 1.2, N), np.nan)),
+        responses=ResponseEstimates(
+            responses.neuron, responses.condition, each.n_trials, each.total_exposure,
+            each.spike_count, each.spike_count / each.total_exposure, around(rate),
+            around(np.log(rate)), around(np.full(responses.size, 0.5)), None, None,
+        ),
+    )  # fmt: skip
+    return replace(model, spec=estimates.spec, estimates=estimates)
+
+
+@pytest.fixture
+def in_conditions(run):
+    """Give the trials of the small run conditions of some factors."""
+    return lambda *factors: make_conditioned(run, factors)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from spikepool.data.spike_counts import Factor
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.quadrature import ChainCheck
@@ -181,6 +182,58 @@ def test_the_sampler_passes_without_divergences_and_with_energy(run, divergences
     assert row[0]["passed"] is passed
     assert row[0]["bfmi"] == (None if np.isnan(bfmi) else bfmi)
     assert (row[1]["neuron"], row[1]["divergences"]) == ("007", None)
+
+
+class TestFactors:
+    """Each column of conditions stands in `estimates` as itself."""
+
+    DIRECTION = Factor("direction", ("0", "45", "45"), 360.0)
+    EYE = Factor("eye", ("R", "L", "R"))
+
+    def test_rows_of_conditions_have_their_labels(self, in_conditions):
+        """Numbers as numbers, text as text; empty in the rows of whole neurons."""
+        run = in_conditions(self.DIRECTION, self.EYE)
+        estimates = make_tables(run)["estimates"]
+        names = [c.name for c in table_schemas()["estimates"]]
+        assert estimates.column_names == [*names, "direction", "eye", "depth", "input_flags"]
+        rows = [
+            tuple(row[name] for name in ("condition", "direction", "eye"))
+            for row in estimates.to_pylist()
+        ]
+        assert set(rows) == {
+            (None, None, None), ("0/R", 0.0, "R"), ("45/L", 45.0, "L"), ("45/R", 45.0, "R"),
+        }  # fmt: skip
+        own = [row for row in estimates.to_pylist() if row["level"] == "neuron×condition"]
+        assert [row["neuron"] for row in own[:4]] == ["007", "007", "007", "7"]
+        assert all(row["depth"] == "100" for row in own[:3])
+
+    def test_they_are_described(self, in_conditions):
+        """With the unit of a circular one."""
+        schema = make_tables(in_conditions(self.DIRECTION, self.EYE))["estimates"].schema
+        assert schema.field("direction").metadata[b"unit"] == b"degrees"
+        assert schema.field("eye").metadata[b"unit"] == b""
+        assert b"'eye', a factor of the condition" in schema.field("eye").metadata[b"description"]
+
+    def test_neurons_have_no_conditions(self, in_conditions):
+        """One row per neuron."""
+        neurons = make_tables(in_conditions(self.DIRECTION, self.EYE))["neurons"]
+        assert not {"direction", "eye"} & set(neurons.column_names)
+
+    def test_taken_names_get_a_prefix(self, in_conditions):
+        """Of the results' own, and of one another."""
+        factors = (
+            Factor("condition", ("a", "b")), Factor("exposure", ("1", "2")),
+            Factor("depth", ("x", "y")),
+        )  # fmt: skip
+        names = make_tables(in_conditions(*factors))["estimates"].column_names
+        added = names[len(table_schemas()["estimates"]) :]
+        assert added == ["input_condition", "input_exposure", "depth", "input_depth", "input_flags"]
+
+    def test_a_column_named_condition_is_there_already(self, in_conditions):
+        """Alone it is not repeated."""
+        estimates = make_tables(in_conditions(Factor("condition", ("a", "b"))))["estimates"]
+        assert "input_condition" not in estimates.column_names
+        assert set(column(estimates, "condition")) == {None, "a", "b"}
 
 
 class TestCollapsed:
