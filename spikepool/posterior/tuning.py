@@ -44,6 +44,15 @@ def tuning_strength(tally: Tally, log_rates: FloatArray) -> FloatArray:
         )
 
 
+def raw_tuning_strength(tally: Tally) -> FloatArray:
+    """Tuning strength of each neuron's own ln((Σy + ½)/Σe), without a model; shape (N,).
+
+    The half spike lets conditions without spikes have a logarithm.
+    """
+    each = tally.by_response()
+    return tuning_strength(tally, np.log((each.spike_count + 0.5) / each.total_exposure))
+
+
 def _runs(tally: Tally) -> tuple[np.ndarray, np.ndarray]:
     """First response of each neuron, and the number of its conditions; shape (N,)."""
     neuron = tally.responses.neuron

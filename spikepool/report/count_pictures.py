@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import FloatArray
 from spikepool.models.priors import Priors, prior_density
 from spikepool.posterior.results import PopulationParameter
+from spikepool.posterior.tuning import raw_tuning_strength
 from spikepool.report.pictures import Picture
 from spikepool.report.plots.about import About
 from spikepool.report.run_results import FittedModel, RunResults
@@ -77,6 +78,9 @@ def _numbers_of_pictures(
         ),
         None,
     )
+    tuned = _most_tuned(results)
+    if tuned is not None:
+        yield "tuning", tuned, _tuning(results, tuned)
     forest = prepare_forest(primary.estimates, unpooled.estimates if unpooled else None)
     yield "forest", primary, forest
     if results.predictive is not None:
@@ -125,6 +129,22 @@ def _groups(results: RunResults, pooled: FittedModel, interval: float) -> "pd.Da
         [tally.groups[code] for code in tally.group],
         {each.group: each.sample for each in pooled.groups},
         interval,
+    )
+
+
+def _most_tuned(results: RunResults) -> FittedModel | None:
+    """Return the model nearest to the primary one that pools responses, or else has them."""
+    primary = results.primary_model
+    return _most_like(
+        results, primary, lambda model: model.spec.condition_pooling == "partial"
+    ) or _most_like(results, primary, lambda model: model.estimates.responses is not None)
+
+
+def _tuning(results: RunResults, tuned: FittedModel) -> "pd.DataFrame":
+    from spikepool.report.plots.tuning import prepare_tuning
+
+    return prepare_tuning(
+        tuned.estimates, results.counts.factors, raw_tuning_strength(results.tally)
     )
 
 

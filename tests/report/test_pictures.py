@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from spikepool.data.spike_counts import Factor
 from spikepool.errors import BadDataError
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.results import PredictiveBand, PredictiveCheck
@@ -148,6 +149,48 @@ def test_interval_reaches_the_pictures(run_of):
     summary = data[(data["part"] == "summary") & (data["parameter"] == "tau")].iloc[0]
     draws = run_of(NB2["partial"]).primary_model.groups[0].hyperparameters["tau"]
     assert (summary["lower"], summary["upper"]) == pytest.approx(np.quantile(draws, [0.25, 0.75]))
+
+
+@pytest.mark.usefixtures("undrawn")
+class TestTuning:
+    """Made where a model has responses to conditions."""
+
+    DIRECTION = Factor("direction", ("0", "45", "90"), 360.0)
+
+    def test_it_is_of_the_primary_model(self, in_conditions):
+        """With the stimulus as it was read, and raw strengths of half a spike more."""
+        run = in_conditions(self.DIRECTION)
+        files = render(run)
+        assert models_of(files)["tuning"] == run.primary.label
+        data = numbers_of(files, "tuning")
+        axis = data[data["part"] == "axis"].iloc[0]
+        assert (axis["axis"], axis["kind"], axis["period"]) == (
+            "direction (degrees)",
+            "circular",
+            360,
+        )
+        assert set(data[data["part"] == "response"]["x"]) == {0, 45, 90}
+        raw = data[data["part"] == "neuron"].set_index("neuron").loc["7", "raw_strength"]
+        # five trials without a spike: two in each of the first conditions, one in the last
+        assert raw == pytest.approx(np.std(np.log([0.5 / 1.0, 0.5 / 1.0, 0.5 / 0.5]), ddof=1))
+
+    def test_it_prefers_pooled_responses(self, in_conditions):
+        """Primary complete: of its family's models that with partial pooling."""
+        run = in_conditions(self.DIRECTION)
+        specs = {model.spec.pooling: model.spec for model in run.models}
+        shown = models_of(render(replace(run, primary=specs["complete"])))
+        assert shown["tuning"] == run.primary.label
+        free = tuple(model for model in run.models if model.spec.pooling != "partial")
+        shown = models_of(render(replace(run, primary=specs["complete"], models=free)))
+        assert shown["tuning"] == specs["none"].label
+
+    def test_without_responses_there_is_none(self, in_conditions):
+        """Conditions taken as repeats."""
+        run = in_conditions(self.DIRECTION)
+        models = tuple(model for model in run.models if model.spec.pooling == "complete")
+        assert "tuning" not in models_of(
+            render(replace(run, models=models, primary=models[0].spec))
+        )
 
 
 class TestDrawnAgain:

@@ -1,6 +1,7 @@
 """A sheet with its corner text, a sentence where there is nothing to draw, and the bytes of it."""
 
 import textwrap
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, Final, Literal
 
@@ -28,13 +29,28 @@ def new_figure(about: Caption, style: PlotStyle, width_mm: float, height_mm: flo
     model = f"{about.model} · " if about.model else ""
     caption = model + about.numbers
     if style.characters_mm(len(caption)) > width_mm:
-        halves = (_wrapped(half, width_mm, style) for half in (about.model, about.numbers))
+        halves = (wrapped(half, width_mm, style) for half in (about.model, about.numbers))
         caption = "\n".join(line for half in halves for line in half)
     figure.text(0.995, 0.995, caption, ha="right", va="top", color=GREY, gid="caption")
     lines = caption.count("\n") + 1
     strip = (1.25 * lines + 0.5) * style.font_pt / 72 / (height_mm / MM_PER_INCH)
     layout.set(rect=(0, 0, 1, 1 - strip))
     return figure
+
+
+def write_foot(figure: Figure, sentences: Sequence[str], style: PlotStyle, width_mm: float) -> None:
+    """Write sentences below the panels, on a sheet made higher for them; before `settle`."""
+    lines = [line for sentence in sentences for line in wrapped(sentence, width_mm, style)]
+    layout = figure.get_layout_engine()
+    assert isinstance(layout, ConstrainedLayoutEngine)  # noqa: S101 - of `new_figure`
+    before = figure.get_figheight()
+    foot = (1.25 * len(lines) + 1.0) * style.font_pt / 72
+    _, _, _, share = layout.get()["rect"]
+    height = before + foot
+    figure.set_figheight(height)
+    layout.set(rect=(0, foot / height, 1, share * before / height))
+    figure.text(0.005, 0.3 * style.font_pt / 72 / height, "\n".join(lines), va="bottom",
+                linespacing=1.25, color=INK, gid="foot")  # fmt: skip
 
 
 def settle(figure: Figure) -> None:
@@ -46,7 +62,7 @@ def settle(figure: Figure) -> None:
 def say(axes: Any, sentence: str, style: PlotStyle, *, width_mm: float) -> None:
     """Put a sentence where there is nothing to draw."""
     axes.set_axis_off()
-    text = "\n".join(_wrapped(sentence, 0.9 * width_mm, style))
+    text = "\n".join(wrapped(sentence, 0.9 * width_mm, style))
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=INK)
 
 
@@ -77,5 +93,6 @@ def render(figure: Figure, image_format: ImageFormat, style: PlotStyle) -> bytes
     return buffer.getvalue()
 
 
-def _wrapped(text: str, width_mm: float, style: PlotStyle) -> list[str]:
+def wrapped(text: str, width_mm: float, style: PlotStyle) -> list[str]:
+    """Break a text into lines that are no wider."""
     return textwrap.wrap(text, max(10, int(width_mm / style.characters_mm(1))))

@@ -14,7 +14,10 @@ import pandas as pd
 from spikepool.data.spike_counts import FloatArray
 
 TEXT_COLUMNS: Final = frozenset(
-    {"part", "neuron", "group", "family", "verdict", "source", "parameter"}
+    {
+        *("part", "neuron", "group", "family", "verdict", "source", "parameter"),
+        *("condition", "series", "axis", "kind"),
+    }
 )
 
 

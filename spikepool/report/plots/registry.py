@@ -18,6 +18,7 @@ from spikepool.report.plots.shrinkage import draw_shrinkage
 from spikepool.report.plots.style import PlotStyle
 from spikepool.report.plots.tau_prior_posterior import draw_tau_prior_posterior
 from spikepool.report.plots.trace import draw_trace
+from spikepool.report.plots.tuning import draw_tuning
 
 type Draw[A] = Callable[[pd.DataFrame, A, PlotStyle], Figure]
 
@@ -29,6 +30,7 @@ PICTURES: Final[dict[str, Draw[About]]] = {
     "dispersion_shrinkage": draw_dispersion_shrinkage,
     "tau_prior_posterior": draw_tau_prior_posterior,
     "groups": draw_groups,
+    "tuning": draw_tuning,
     "predictive": draw_predictive,
     "trace": draw_trace,
 }

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spikepool.data.spike_counts import Factor
 from spikepool.posterior.quadrature import HyperparameterSample
+from spikepool.posterior.results import ResponseEstimates, Summary
 from spikepool.report.plots.dispersion_shrinkage import prepare_dispersion_shrinkage
 from spikepool.report.plots.forest import prepare_forest
 from spikepool.report.plots.groups import prepare_groups
@@ -19,6 +21,7 @@ from spikepool.report.plots.predictive import prepare_predictive
 from spikepool.report.plots.shrinkage import prepare_shrinkage
 from spikepool.report.plots.tau_prior_posterior import prepare_tau_prior_posterior
 from spikepool.report.plots.trace import prepare_trace
+from spikepool.report.plots.tuning import prepare_tuning
 
 _SPEC = importlib.util.spec_from_file_location(
     "plots_simulated", Path(__file__).with_name("simulated.py")
@@ -32,6 +35,7 @@ PRIORS = {
     "tau": (GRID, 2 / np.pi / (1 + GRID**2)),
     "tau_delta": (GRID, 4 * np.exp(-2 * GRID**2) / np.sqrt(2 * np.pi)),
 }
+DIRECTION = Factor("direction", tuple(str(45 * i) for i in range(8)), 360.0)
 
 
 @cache
@@ -74,6 +78,36 @@ def in_groups(fit, names):
     )
 
 
+def responses_of(estimates, n_conditions, n_tuned):
+    """Tune the first neurons, more and more sharply; the others have one condition each."""
+    size = len(estimates.neurons)
+    n_tuned = min(n_tuned, size)
+    neuron = np.repeat(np.arange(size), [n_conditions] * n_tuned + [1] * (size - n_tuned))
+    condition = np.concatenate([np.arange(n_conditions)] * n_tuned + [np.zeros(size - n_tuned)])
+    condition = condition.astype(np.int64)
+    strength = np.linspace(0.1, 1.5, size)
+    moved = np.cos(2 * np.pi * condition / n_conditions - neuron)
+    log_raw = estimates.log_rate.median[neuron] + 1.4 * strength[neuron] * moved
+    weight = np.linspace(0.95, 0.3, size)[(neuron * 7) % size]
+    log = estimates.log_rate.median[neuron] + weight * 1.4 * strength[neuron] * moved
+    log_rate = simulated.gaussian(log, 0.6 * np.sqrt(1 - weight))
+    trials = np.full(neuron.size, 5)
+    responses = ResponseEstimates(
+        neuron, condition, trials, 0.5 * trials, trials, np.exp(log_raw),
+        simulated.exponential(log_rate), log_rate,
+        Summary(weight, weight, 0 * weight, weight, weight), None, None,
+    )  # fmt: skip
+    pooled = np.where(np.arange(size) < n_tuned, 0.8 * strength, np.nan)
+    tuning = Summary(pooled, pooled, 0.1 * pooled, 0.8 * pooled, 1.2 * pooled)
+    return replace(estimates, responses=responses, tuning=tuning), strength
+
+
+def tuning_of(fit, factors, n_tuned=3):
+    """Numbers of the tuning picture."""
+    estimates, raw = responses_of(fit.estimates, len(factors[0].labels), n_tuned)
+    return prepare_tuning(estimates, factors, raw)
+
+
 def pictures_of(fit):
     """Every picture's numbers, by name; neurons take turns to be in each group."""
     names = list(fit.draws)
@@ -94,6 +128,7 @@ def pictures_of(fit):
         "groups": prepare_groups(
             fit.estimates, groups, {name: sample_of(of) for name, of in fit.draws.items()}
         ),
+        "tuning": tuning_of(fit, [DIRECTION], 2),
         "predictive": prepare_predictive(fit.check),
         "trace": prepare_trace(fit.draws, fit.population),
     }
@@ -122,6 +157,18 @@ def simulate():
 def pictures():
     """Every picture's numbers for a fit."""
     return pictures_of
+
+
+@pytest.fixture
+def tuned():
+    """Numbers of the tuning picture, for a fit and factors of its conditions."""
+    return tuning_of
+
+
+@pytest.fixture
+def responding():
+    """Give a fit's first neurons made-up responses, and their raw tuning strengths."""
+    return responses_of
 
 
 @pytest.fixture
