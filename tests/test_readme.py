@@ -278,6 +278,18 @@ def test_presets_change_what_they_state():
             assert value != FIELDS[key].default
 
 
+def test_preset_of_conditions_takes_another_column(workplace, capsys):
+    """Its file says how: the sample's directions, on a circle."""
+    arguments = ["fit", "sample_data/v1_population.csv", "--config", "configs/conditions.toml"]
+    named = ["--condition", "direction", "--circular", "direction", "--dry-run"]
+    COMMAND.main([*arguments, *named], standalone_mode=False)
+    printed = capsys.readouterr().out
+    assert "condition = direction" in printed
+    assert re.findall(r"^fit     (.*)$", printed, flags=re.MULTILINE) == [
+        "Poisson partial", "NB2 partial *",
+    ]  # fmt: skip
+
+
 def test_one_population_spells_out_every_default():
     """Its keys are the defaults; keys without one are commented out, and valid if uncommented."""
     path = ROOT / "configs" / "one_population.toml"

@@ -192,6 +192,12 @@ class TestDryRun:
         assert ended.code == 0
         assert json.loads(ended.out)["data"]["trials"] == 48
 
+    def test_a_circle_of_no_conditions_is_an_error(self, spikepool, fit):
+        """Exit 2, with the column."""
+        ended = spikepool("fit", fit.table, "--circular", "trial", "--dry-run")
+        assert ended.code == 2
+        assert "--circular names 'trial', which is no column of conditions" in ended.err
+
     def test_no_plan_is_an_error(self, spikepool, fit):
         """A dry run finds what a run would: exit 4 for partial pooling of one neuron."""
         ended = spikepool(

@@ -133,6 +133,13 @@ def test_help_names_every_option_with_its_default(spikepool, monkeypatch):
             assert f"[default: {shown}]" in line
 
 
+def test_circular_columns_are_given_as_in_a_file(parse):
+    """With or without a period, by commas or as a list."""
+    given = resolve_config({}, parse("--circular", "direction,orientation=180"))
+    written = resolve_config({"input": {"circular": ["direction", "orientation=180"]}}, {})
+    assert given.input.circular == written.input.circular == ("direction", "orientation=180")
+
+
 def test_help_says_how_a_prior_is_written(spikepool, monkeypatch):
     """It is no column."""
     monkeypatch.setenv("COLUMNS", "200")
