@@ -170,9 +170,9 @@ class TestTuning:
             360,
         )
         assert set(data[data["part"] == "response"]["x"]) == {0, 45, 90}
-        raw = data[data["part"] == "neuron"].set_index("neuron").loc["7", "raw_strength"]
-        # five trials without a spike: two in each of the first conditions, one in the last
-        assert raw == pytest.approx(np.std(np.log([0.5 / 1.0, 0.5 / 1.0, 0.5 / 0.5]), ddof=1))
+        raw = data[data["part"] == "neuron"].set_index("neuron").loc["007", "raw_strength"]
+        # 3 + 0, 5 + 2 and 1 + 8 spikes in a second each
+        assert raw == pytest.approx(np.std(np.log([3.5, 7.5, 9.5]), ddof=1))
 
     def test_it_prefers_pooled_responses(self, in_conditions):
         """Primary complete: of its family's models that with partial pooling."""

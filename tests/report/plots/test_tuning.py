@@ -222,6 +222,13 @@ class TestDrawn:
             assert (left.get_offsets()[:, 0] < right.get_offsets()[:, 0]).all()
             assert np.round(right.get_offsets()[:, 0]).tolist() == [0, 1, 2]
 
+    def test_long_labels_keep_their_end(self, simulate, tuned):
+        """Fourteen characters of it."""
+        fit = simulate(3)
+        figure = self.of(fit, tuned(fit, crossed(WORDS)))
+        labels = [label.get_text() for label in figure.axes[2].get_xticklabels()]
+        assert labels == ["a thing with a long name"[-13:].join(["…", ""]), *WORDS[:5], "µ"]
+
     def test_only_categories_that_are_shown_have_a_place(self, simulate, tuned):
         """Neurons may have conditions of their own."""
         fit = simulate(3)
