@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from spikepool.data.natural_order import NUMBER
-from spikepool.data.spike_counts import Factor, Labels, Notice
-from spikepool.data.text_table import TextColumn, TextTable, as_labels
+from spikepool.data.natural_order import NUMBER, numbers_first
+from spikepool.data.spike_counts import Factor, IntArray, Labels, Notice
+from spikepool.data.text_table import TextColumn, TextTable
 from spikepool.data.wording import did_you_mean, listed, quoted
 from spikepool.errors import UsageError
 
@@ -52,7 +52,7 @@ def parse_periods(circular: Sequence[str], condition: Sequence[str]) -> dict[str
 def order_conditions(
     table: TextTable, joined: TextColumn, names: Sequence[str], periods: Mapping[str, float]
 ) -> tuple[Labels, tuple[Factor, ...]]:
-    """Sort conditions by their factors: numbers by value, other labels naturally.
+    """Sort conditions by their factors: numbers by value, then other labels naturally.
 
     Parameters
     ----------
@@ -77,10 +77,8 @@ def order_conditions(
     """
     columns = [table.column(name) for name in names]
     _, row_of = np.unique(joined.codes[: len(table.rows)], return_index=True)
-    ranks = [as_labels(column).codes[row_of] for column in columns]
+    ranks = [_ranks(column)[column.codes[row_of]] for column in columns]
     order = np.lexsort(ranks[::-1])
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
     factors = tuple(
         Factor(
             column.name,
@@ -91,7 +89,9 @@ def order_conditions(
     )
     for factor in factors:
         _refuse_words_on_a_circle(factor)
-    return Labels(joined.name, tuple(joined.values[i] for i in order), rank[joined.codes]), factors
+    return Labels(
+        joined.name, tuple(joined.values[i] for i in order), np.argsort(order)[joined.codes]
+    ), factors
 
 
 def note_same_places(factors: Sequence[Factor], notices: list[Notice]) -> None:
@@ -110,6 +110,11 @@ def note_same_places(factors: Sequence[Factor], notices: list[Notice]) -> None:
                 f"conditions: {listed(map(quoted, alike))}"
             )
             notices.append(Notice("same-place", text))
+
+
+def _ranks(column: TextColumn) -> IntArray:
+    """Place of each of a column's texts among them, in order; shape (values,)."""
+    return np.argsort(numbers_first(column.values)).astype(np.int64)
 
 
 def _name_and_period(text: str, condition: Sequence[str]) -> tuple[str, float]:

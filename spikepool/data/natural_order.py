@@ -29,6 +29,26 @@ def natural_order(labels: Sequence[str]) -> list[int]:
     return sorted(range(len(labels)), key=lambda i: (_natural_parts(labels[i]), labels[i]))
 
 
+def numbers_first(labels: Sequence[str]) -> list[int]:
+    """Return the indices that sort conditions: numbers by value, then words naturally.
+
+    Parameters
+    ----------
+    labels : sequence of str
+
+    Returns
+    -------
+    list of int
+    """
+    numbers = [i for i, label in enumerate(labels) if NUMBER.fullmatch(label)]
+    words = [i for i, label in enumerate(labels) if not NUMBER.fullmatch(label)]
+    return [
+        some[place]
+        for some in (numbers, words)
+        for place in natural_order([labels[i] for i in some])
+    ]
+
+
 def _natural_parts(label: str) -> list[_Part]:
     """Split a label into text and digits; a run of digits sorts by length, then by digits."""
     parts = _DIGITS.split(label)

@@ -27,12 +27,12 @@ class TestOrder:
         [
             (("135", "0", "1e1", "45"), ("0", "1e1", "45", "135")),
             (("0.4", "-0.4", "-0.8", "-1"), ("-1", "-0.8", "-0.4", "0.4")),
-            (("blank", "10", "9"), ("9", "10", "blank")),
+            (("blank", "10", "-9", "-10", "b2"), ("-10", "-9", "10", "b2", "blank")),
             (("s10", "s9"), ("s9", "s10")),
         ],
     )
     def test_one_column(self, read, labels, wanted):
-        """Numbers by value, as soon as all are; other labels naturally."""
+        """Numbers by value, then other labels naturally."""
         counts = read(table("condition", *labels))
         assert counts.condition.values == wanted
         assert counts.factors == (Factor("condition", wanted),)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import AutoMinorLocator, FixedFormatter, FixedLocator, MaxNLocator
 
 from spikepool.data.keys import SEPARATOR
-from spikepool.data.natural_order import natural_order
+from spikepool.data.natural_order import numbers_first
 from spikepool.data.spike_counts import Factor, FloatArray
 from spikepool.report.plots.labels import LINE_HEIGHT, printable
 from spikepool.report.plots.style import PlotStyle
@@ -105,7 +105,7 @@ def _ranks(factors: Sequence[Factor]) -> FloatArray:
     codes = []
     for factor in factors:
         distinct = list(dict.fromkeys(factor.labels))
-        rank = {distinct[i]: place for place, i in enumerate(natural_order(distinct))}
+        rank = {distinct[i]: place for place, i in enumerate(numbers_first(distinct))}
         codes.append([rank[label] for label in factor.labels])
     _, ranks = np.unique(np.array(codes), axis=1, return_inverse=True)
     return ranks.astype(np.float64)

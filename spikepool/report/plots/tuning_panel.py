@@ -20,6 +20,8 @@ from spikepool.report.plots.style import BLUE, GREY, VERMILION, PlotStyle, serie
 
 _HEADROOM: Final = 2.0
 """How far above the rates an interval may stretch an axis."""
+_DENSE: Final = 60
+"""Intervals of more categories than this touch: they are pale, and pooled rates lie on top."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def draw_panel(
         Whether the axis of stimuli has its name and numbers.
     """
     mean = float(numbers(neuron, "rate")[0])
-    axes.axhline(mean, color=GREY, linewidth=0.6 * style.scale, zorder=1, linestyle=(0, (4, 2)),
+    axes.axhline(mean, color=GREY, linewidth=0.6 * style.scale, zorder=1.5, linestyle=(0, (4, 2)),
                  gid="mean")  # fmt: skip
     for rank, name in enumerate(stimulus.series):
         of = responses[responses["series"] == name].sort_values("x", kind="stable")
@@ -150,13 +152,14 @@ def _draw_points(
     middle = _category_ranks(of, stimulus) + (rank - (n_series - 1) / 2) * slot
     left, right = middle - slot / 4, middle + slot / 4
     size = float(np.clip(160 / n_categories, 1.5, 8)) * style.scale**2
-    line = float(np.clip(12 / n_categories, 0.3, 0.9)) * style.scale
+    line, dense = float(np.clip(12 / n_categories, 0.3, 0.9)) * style.scale, n_categories > _DENSE
     axes.vlines(right, numbers(of, "lower"), numbers(of, "upper"), color=pooled, linewidth=line,
-                gid="intervals")  # fmt: skip
+                alpha=0.2 if dense else 1.0, zorder=1, gid="intervals")  # fmt: skip
     axes.scatter(right, numbers(of, "rate"), size, color=pooled, linewidth=0, zorder=2.5,
                  gid="pooled")  # fmt: skip
-    axes.scatter(left, numbers(of, "raw"), size, facecolor="white", edgecolor=raw, zorder=3,
-                 linewidth=0.8 * line, clip_on=False, gid="raw")  # fmt: skip
+    axes.scatter(left, numbers(of, "raw"), size, facecolor="white", edgecolor=raw,
+                 zorder=2 if dense else 3, linewidth=0.8 * line, clip_on=False,
+                 gid="raw")  # fmt: skip
 
 
 def _category_ranks(of: pd.DataFrame, stimulus: Stimulus) -> FloatArray:

@@ -103,8 +103,8 @@ class TestAxis:
 
     def test_words_stand_in_natural_order(self):
         """One that is no number makes categories of all."""
-        axis = stimulus_axis([Factor("a", ("10", "blank", "9"))])
-        assert (axis.kind, axis.place.tolist()) == ("categorical", [1, 2, 0])
+        axis = stimulus_axis([Factor("a", ("10", "blank", "-9", "-10"))])
+        assert (axis.kind, axis.place.tolist()) == ("categorical", [2, 3, 1, 0])
         assert np.isnan(axis.period)
 
     def test_the_factor_with_most_levels_runs_along_the_axis(self):
