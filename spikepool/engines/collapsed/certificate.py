@@ -31,7 +31,7 @@ MOST_CHECKED = 96
 """Neurons whose integrals are computed again; all of them where there are fewer."""
 FINER_DRAWS = 8
 DIRECT_DRAWS = 3
-MOST_DIRECT_TUNED = 12
+MOST_DIRECT_TUNED = 5
 """Neurons with several conditions that the direct kernel integrates."""
 _FINEST = Quality(0.4, NEGLIGIBLE + 12, 1e-10, 1e-11)
 _CHECKED_BY = {FINE: FINER, FINER: _FINEST}

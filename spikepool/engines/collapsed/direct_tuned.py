@@ -13,7 +13,7 @@ from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.engines.collapsed.responses import ResponseStatistics
 from spikepool.models.families import CountFamily
 
-_V = np.arange(-17, 18) * 0.25
+_V = np.arange(-24, 25) * 0.18
 """Nodes: θ = peak + sd sinh v."""
 _NEWTON = 4
 _DIFFERENCE = 0.05

@@ -88,7 +88,7 @@ def integrate_nodes(log_values, length, start, step, nodes, log_weights):
 
 
 @njit(**OPTIONS)
-def _reached(nodes, step, start, length):
+def reached(nodes, step, start, length):
     """First and one past the last of `length` values that interpolating at `nodes` reads."""
     first, beyond = length, 0
     for q in range(nodes.size):
@@ -237,7 +237,7 @@ def evidence(
                 for k in range(n_columns):
                     logs[k] = np.log(sums[d % 4, k])
             elif not delta_narrow:
-                first, beyond = _reached(row_nodes[d], row_step[i], row_start[i], n_rows)
+                first, beyond = reached(row_nodes[d], row_step[i], row_start[i], n_rows)
                 column_sums(
                     column_table[d], c0, likelihood[first:beyond], transposed[:, first:beyond],
                     logs[first:beyond],
@@ -252,9 +252,7 @@ def evidence(
                 if logarithms.size == 0:
                     logarithms = np.empty((n_columns, n_rows))
                     _log_of(likelihood.T, logarithms)
-                first, beyond = _reached(
-                    column_nodes[d], column_step[i], column_start[i], n_columns
-                )
+                first, beyond = reached(column_nodes[d], column_step[i], column_start[i], n_columns)
                 _integrate_rows(
                     logarithms[first:beyond], row_start[i], row_step[i], row_nodes[d],
                     row_weights[d], logs[first:beyond],

@@ -15,6 +15,7 @@ from spikepool.engines.collapsed.kernels import (
     draw_pair,
     evidence,
     place_moments,
+    reached,
     row_sums,
     squared_error,
     sum_quantiles_of,
@@ -23,43 +24,52 @@ from spikepool.engines.collapsed.kernels import (
 )
 from spikepool.engines.collapsed.kernels_exponential import exponentials
 
-_LEAST = 1e-280
+LEAST = 1e-280
+"""What the integral over a response's θ is at least, over the response's peak: so far from where
+any neuron can be that polynomials along ω need not follow it further."""
 _MOST_LOG = 700.0
 _NOTHING = 1e-17
+_HARDLY = 1e-40
+"""Sums below it are not examined: they stand where no neuron can be."""
+_BAND = 30.0
+"""Sds of tuning from a neuron's own log rate beyond which none of its responses lies."""
 
 
 @njit(**OPTIONS)
-def _log_gauss(x, sd):
-    return -0.5 * (x / sd) ** 2 - np.log(sd * np.sqrt(2 * np.pi))
+def _spread(a, first, length, step, sd, line):
+    """Step × N(θ; a, sd²) at θ = (first + t) step, 0 where it is negligible.
 
-
-@njit(**OPTIONS)
-def spread_table(a_first, a_step, n_rows, first, length, step, sd, table):
-    """Step × N(θ; a, sd²) for every a (rows) and θ (columns)."""
+    Returns the first and one past the last t with a density.
+    """
+    low = max(int(np.ceil((a - _BAND * sd) / step)) - first, 0)
+    high = min(int(np.floor((a + _BAND * sd) / step)) - first + 1, length)
     scale = step / (sd * np.sqrt(2 * np.pi))
-    for j in range(n_rows):
-        a = (a_first + j) * a_step
-        for t in range(length):
-            table[j, t] = scale * np.exp(-0.5 * (((first + t) * step - a) / sd) ** 2)
+    line[:length] = 0.0
+    for t in range(low, high):
+        line[t] = scale * np.exp(-0.5 * (((first + t) * step - a) / sd) ** 2)
+    return low, high
 
 
 @njit(**OPTIONS)
-def _smooth_slowly(logs, theta_first, step, a, sd, k):
-    """Logarithm of the same sum for one a and δ, where plain products underflow."""
-    length = logs.shape[0]
-    top = -np.inf
-    for t in range(length):
-        top = max(top, logs[t, k] + _log_gauss((theta_first + t) * step - a, sd))
-    total = 0.0
-    for t in range(length):
-        total += np.exp(logs[t, k] + _log_gauss((theta_first + t) * step - a, sd) - top)
-    return top + np.log(total * step)
+def _thinned(logs, peak, begin, stride, likelihood):
+    """Likelihoods on every `stride`-th node, rows beyond the last 0; returns the number of rows."""
+    n_columns = logs.shape[1]
+    count = (logs.shape[0] - begin + stride - 1) // stride
+    for t in range(count):
+        line = likelihood[t]
+        own = logs[begin + t * stride]
+        for k in range(n_columns):
+            line[k] = own[k] - peak
+    used = likelihood[:count].ravel()
+    exponentials(used, used.size, np.empty(used.size))
+    likelihood[count:] = 0.0
+    return count
 
 
 @njit(**OPTIONS)
 def add_responses(
     logs, offset, first, step_class, theta_start, theta_length, theta_step, peak,
-    a_start, a_step, rows, columns, tuning_sd, wide, values, values_offset, errors, edges,
+    a_start, a_step, rows, columns, tuning_sd, wide, stride, values, values_offset, errors, edges,
 ):  # fmt: skip
     """Add Σ_c ln ∫ L_c(θ, δ) N(θ; a, ω²) dθ at every (ω, a, δ) of every neuron.
 
@@ -75,6 +85,8 @@ def add_responses(
     tuning_sd : ndarray, shape (Q,)
     wide : ndarray of bool, shape (R, Q)
         Whether the nodes of θ resolve N(θ; a, ω²); others are left alone.
+    stride : ndarray of int64, shape (R, Q)
+        Of how many nodes one is taken.
     values, values_offset : ndarray
         To be added to; (Q, rows, columns) of every neuron.
     errors : ndarray, shape (R,)
@@ -90,45 +102,48 @@ def add_responses(
             n_tuning, n_rows, n_columns
         )
         sums = np.empty(n_columns)
+        bands = np.empty((n_rows, 2), dtype=np.int64)
         done = np.zeros(end - begin, dtype=np.bool_)
         for leader in range(begin, end):
             if done[leader - begin]:
                 continue
-            low, high = theta_start[leader], theta_start[leader] + theta_length[leader]
+            low, high, longest = theta_start[leader], theta_start[leader], 0
             for c in range(leader, end):
                 if step_class[c] == step_class[leader]:
                     low = min(low, theta_start[c])
                     high = max(high, theta_start[c] + theta_length[c])
-            step = theta_step[leader]
-            table = np.empty((n_rows, high - low))
+                    longest = max(longest, theta_length[c])
+            table = np.empty((n_rows, high - low + 4))
+            likelihood = np.empty((longest + 4, n_columns))
             for q in range(n_tuning):
-                any_wide = False
+                thin = 0
                 for c in range(leader, end):
-                    any_wide |= step_class[c] == step_class[leader] and wide[c, q]
-                if not any_wide:
+                    if step_class[c] == step_class[leader] and wide[c, q]:
+                        thin = stride[c, q] if thin == 0 else min(thin, stride[c, q])
+                if thin == 0:
                     continue
-                spread_table(
-                    a_start[i], a_step[i], n_rows, low, high - low, step, tuning_sd[q], table
-                )
+                step = theta_step[leader] * thin
+                leftmost = -(-low // thin)
+                width = (high - 1) // thin + 1 - leftmost + 4
+                for j in range(n_rows):
+                    a = (a_start[i] + j) * a_step[i]
+                    bands[j] = _spread(a, leftmost, width, step, tuning_sd[q], table[j])
                 for c in range(leader, end):
                     if step_class[c] != step_class[leader] or not wide[c, q]:
                         continue
-                    length = theta_length[c]
-                    log_l = logs[offset[c] : offset[c + 1]].reshape(length, n_columns)
-                    likelihood = log_l - peak[c]
-                    exponentials(likelihood.ravel(), likelihood.size, np.empty(likelihood.size))
-                    shift = theta_start[c] - low
+                    place = -(-theta_start[c] // thin)
+                    log_l = logs[offset[c] : offset[c + 1]].reshape(theta_length[c], n_columns)
+                    padded = (theta_length[c] + thin - 1) // thin // 4 * 4 + 4
+                    part = likelihood[:padded]
+                    count = _thinned(log_l, peak[c], place * thin - theta_start[c], thin, part)
+                    shift = place - leftmost
                     for j in range(n_rows):
-                        row_sums(table[j], shift, likelihood, sums)
+                        t0 = min(max(bands[j, 0] - shift, 0), count) // 4 * 4
+                        t1 = min((max(bands[j, 1] - shift, 0) + 3) // 4 * 4, (count + 3) // 4 * 4)
+                        row_sums(table[j], shift + t0, part[t0 : max(t0, t1)], sums)
                         for k in range(n_columns):
-                            if sums[k] > _LEAST:
-                                target[q, j, k] += np.log(sums[k]) + peak[c]
-                            else:
-                                target[q, j, k] += _smooth_slowly(
-                                    log_l, theta_start[c], step,
-                                    (a_start[i] + j) * a_step[i], tuning_sd[q], k,
-                                )  # fmt: skip
-                    _examine(table, shift, likelihood, c, errors, edges)
+                            target[q, j, k] += np.log(max(sums[k], LEAST)) + peak[c]
+                    _examine(table, shift, part[:count], c, errors, edges)
             for c in range(leader, end):
                 if step_class[c] == step_class[leader]:
                     done[c - begin] = True
@@ -148,7 +163,7 @@ def _examine(table, shift, likelihood, c, errors, edges):
             for t in range(length):
                 terms[t] = table[j, shift + t] * likelihood[t, k]
                 total += terms[t]
-            if not total > _LEAST:
+            if not total > _HARDLY:
                 continue
             errors[c] = max(errors[c], aliasing(terms, length, total))
             edges[c, 0] = max(edges[c, 0], terms[0] / total)
@@ -165,6 +180,8 @@ def blend(values, coefficients, j0, j1, k0, k1, likelihood):
             line[k] = 0.0
         for q in range(coefficients.size):
             coefficient = coefficients[q]
+            if coefficient == 0.0:
+                continue
             own = values[q, j, k0:k1]
             for k in range(k1 - k0):
                 line[k] += coefficient * own[k]
@@ -172,32 +189,69 @@ def blend(values, coefficients, j0, j1, k0, k1, likelihood):
 
 
 @njit(**OPTIONS)
-def largest_along(values, along_rows, along_columns):
-    """Largest logarithm of every row, and of every column, over all ω."""
+def _bounds_along(values, piece, of_rows, of_columns):
+    """Bound the likelihood of every row, and of every column, over the ω of each piece.
+
+    `of_rows`, shape (P, rows, 2): of the largest over the columns, at any ω and at all ω of the
+    piece; `of_columns`, shape (P, columns, 2).
+    """
     n_tuning, n_rows, n_columns = values.shape
-    along_rows[:n_rows] = -np.inf
-    along_columns[:n_columns] = -np.inf
-    for q in range(n_tuning):
+    of_rows[:] = -np.inf
+    of_columns[:] = -np.inf
+    largest, smallest = np.empty(n_columns), np.empty(n_columns)
+    begin = 0
+    while begin < n_tuning:
+        end = begin
+        while end < n_tuning and piece[end] == piece[begin]:
+            end += 1
+        rows, columns = of_rows[piece[begin]], of_columns[piece[begin]]
         for j in range(n_rows):
+            largest[:] = values[begin, j]
+            smallest[:] = values[begin, j]
+            for q in range(begin + 1, end):
+                line = values[q, j]
+                for k in range(n_columns):
+                    largest[k] = max(largest[k], line[k])
+                    smallest[k] = min(smallest[k], line[k])
             for k in range(n_columns):
-                value = values[q, j, k]
-                along_rows[j] = max(along_rows[j], value)
-                along_columns[k] = max(along_columns[k], value)
+                rows[j, 0] = max(rows[j, 0], largest[k])
+                rows[j, 1] = max(rows[j, 1], smallest[k])
+                columns[k, 0] = max(columns[k, 0], largest[k])
+                columns[k, 1] = max(columns[k, 1], smallest[k])
+        begin = end
+    _exponentiate(of_rows)
+    _exponentiate(of_columns)
 
 
 @njit(**OPTIONS)
-def _reach(bound, table, first, length):
+def _exponentiate(values):
+    flat = values.ravel()
+    for e in range(flat.size):
+        flat[e] = np.exp(min(flat[e], _MOST_LOG))
+
+
+@njit(**OPTIONS)
+def _piece_of(coefficients, piece):
+    """Return the piece whose nodes have coefficients."""
+    for q in range(coefficients.size):
+        if coefficients[q] != 0.0:
+            return piece[q]
+    return 0
+
+
+@njit(**OPTIONS)
+def _reach(bounds, table, first, length):
     """Return first and one past the last node that can matter, a multiple of four of them.
 
-    So is `length`.
+    So is `length`. `bounds`, shape (length, 2): of the likelihood, from above and from below.
     """
     top = 0.0
     for e in range(length):
-        top = max(top, bound[e] * table[first + e])
+        top = max(top, bounds[e, 1] * table[first + e])
     low, high = 0, length
-    while low < length - 4 and bound[low] * table[first + low] < _NOTHING * top:
+    while low < length - 4 and bounds[low, 0] * table[first + low] < _NOTHING * top:
         low += 1
-    while high > low + 4 and bound[high - 1] * table[first + high - 1] < _NOTHING * top:
+    while high > low + 4 and bounds[high - 1, 0] * table[first + high - 1] < _NOTHING * top:
         high -= 1
     size = (high - low + 3) // 4 * 4
     low = min(low, length - size)
@@ -205,47 +259,68 @@ def _reach(bound, table, first, length):
 
 
 @njit(**OPTIONS)
+def _reached_by(nodes, step, start, length):
+    """Return first and one past the last value that interpolating at `nodes` reads.
+
+    A multiple of four of them, as `length` is; all, where no node is among them.
+    """
+    first, beyond = reached(nodes, step, start, length)
+    if first == beyond:
+        return 0, length
+    size = (beyond - first + 3) // 4 * 4
+    first = min(first, length - size)
+    return first, first + size
+
+
+@njit(**OPTIONS)
 def evidence_tuned(
-    values, offset, coefficients, rows, columns, row_start, column_start, row_step, column_step,
+    values, offset, coefficients, piece, rows, columns, row_start, column_start,
+    row_step, column_step,
     row_place, column_place, row_class, column_class, row_table, column_table,
     row_narrow, column_narrow, row_nodes, row_weights, column_nodes, column_weights, out,
 ):  # fmt: skip
     """As `kernels.evidence`, with the likelihood at each draw's own ω.
 
-    Where populations are wide, only on the rows and columns that can matter to them.
+    Only on the rows and columns that can matter to the populations.
     """
     n_tuning = coefficients.shape[1]
-    along_rows, along_columns = np.empty(rows.max()), np.empty(columns.max())
     sums = np.empty(columns.max())
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
         own = values[offset[i] : offset[i + 1]].reshape(n_tuning, n_rows, n_columns)
-        block = np.empty((n_rows, n_columns))
-        whole = np.array([0, n_rows * n_columns])
-        largest_along(own, along_rows, along_columns)
-        for j in range(n_rows):
-            along_rows[j] = np.exp(min(along_rows[j], _MOST_LOG))
-        for k in range(n_columns):
-            along_columns[k] = np.exp(min(along_columns[k], _MOST_LOG))
+        block = np.empty(n_rows * n_columns)
+        of_rows = np.empty((piece[-1] + 1, n_rows, 2))
+        of_columns = np.empty((piece[-1] + 1, n_columns, 2))
+        _bounds_along(own, piece, of_rows, of_columns)
         one = slice(i, i + 1)
         r0, c0 = row_place[i], column_place[i]
         for d in range(row_table.shape[0]):
-            if row_narrow[d, row_class[i]] or column_narrow[d, column_class[i]]:
+            of = _piece_of(coefficients[d], piece)
+            theta_narrow = row_narrow[d, row_class[i]]
+            delta_narrow = column_narrow[d, column_class[i]]
+            if theta_narrow:
+                j0, j1 = _reached_by(row_nodes[d], row_step[i], row_start[i], n_rows)
+            else:
+                j0, j1 = _reach(of_rows[of], row_table[d], r0, n_rows)
+            k0, k1 = 0, n_columns
+            if delta_narrow:
+                k0, k1 = _reached_by(column_nodes[d], column_step[i], column_start[i], n_columns)
+            elif n_columns > 1:
+                k0, k1 = _reach(of_columns[of], column_table[d], c0, n_columns)
+            if theta_narrow or delta_narrow:
                 this = slice(d, d + 1)
-                blend(own, coefficients[d], 0, n_rows, 0, n_columns, block)
+                size = (j1 - j0) * (k1 - k0)
+                blend(own, coefficients[d], j0, j1, k0, k1, block[:size].reshape(j1 - j0, k1 - k0))
                 evidence(
-                    block.ravel(), whole, rows[one], columns[one], row_start[one],
-                    column_start[one], row_step[one], column_step[one], row_place[one],
-                    column_place[one], row_class[one], column_class[one], row_table[this],
-                    column_table[this], row_narrow[this], column_narrow[this], row_nodes[this],
-                    row_weights[this], column_nodes[this], column_weights[this], out[one, this],
+                    block, np.array([0, size]), np.array([j1 - j0]), np.array([k1 - k0]),
+                    row_start[one] + j0, column_start[one] + k0, row_step[one], column_step[one],
+                    row_place[one] + j0, column_place[one] + k0, row_class[one],
+                    column_class[one], row_table[this], column_table[this], row_narrow[this],
+                    column_narrow[this], row_nodes[this], row_weights[this], column_nodes[this],
+                    column_weights[this], out[one, this],
                 )  # fmt: skip
                 continue
-            j0, j1 = _reach(along_rows, row_table[d], r0, n_rows)
-            k0, k1 = 0, n_columns
-            if n_columns > 1:
-                k0, k1 = _reach(along_columns, column_table[d], c0, n_columns)
-            part = block[: j1 - j0, : k1 - k0]
+            part = block[: (j1 - j0) * (k1 - k0)].reshape(j1 - j0, k1 - k0)
             blend(own, coefficients[d], j0, j1, k0, k1, part)
             row_sums(row_table[d], r0 + j0, part, sums)
             total = 0.0
@@ -256,7 +331,8 @@ def evidence_tuned(
 
 @njit(**OPTIONS)
 def mixture_tuned(
-    values, offset, coefficients, rows, columns, row_start, column_start, row_step, column_step,
+    values, offset, coefficients, piece, rows, columns, row_start, column_start,
+    row_step, column_step,
     row_place, column_place, row_table, column_table, weights, row_width, column_width,
     row_resolved, column_resolved, copies, shifts, a, b, thresholds, column_thresholds, masses,
     moments, row_quantiles, column_quantiles, sum_quantiles, above, column_above,
@@ -274,9 +350,7 @@ def mixture_tuned(
     mean_theta = np.empty(n_draws)
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
-        size = n_rows * n_columns
         own = values[offset[i] : offset[i + 1]].reshape(n_tuning, n_rows, n_columns)
-        likelihood = block[:size].reshape(n_rows, n_columns)
         r0, c0 = row_place[i], column_place[i]
         shares = masses_out[offset[i] : offset[i + 1]].reshape(n_tuning, n_rows, n_columns)
         shares[:] = 0.0
@@ -284,47 +358,60 @@ def mixture_tuned(
         shared = 0.0
         shared_delta = 0.0
         drawn = 0
+        of_rows = np.empty((piece[-1] + 1, n_rows, 2))
+        of_columns = np.empty((piece[-1] + 1, n_columns, 2))
+        _bounds_along(own, piece, of_rows, of_columns)
         for d in range(n_draws):
-            blend(own, coefficients[d], 0, n_rows, 0, n_columns, likelihood)
-            row_of, column_of = row_table[d], column_table[d]
+            of = _piece_of(coefficients[d], piece)
+            j0, j1 = _reach(of_rows[of], row_table[d], r0, n_rows)
+            k0, k1 = 0, n_columns
+            if n_columns > 1:
+                k0, k1 = _reach(of_columns[of], column_table[d], c0, n_columns)
+            likelihood = block[: (j1 - j0) * (k1 - k0)].reshape(j1 - j0, k1 - k0)
+            blend(own, coefficients[d], j0, j1, k0, k1, likelihood)
+            row_of, column_of = row_table[d, r0 + j0 :], column_table[d, c0 + k0 :]
+            row_begin = row_first + j0 * row_step[i]
+            column_begin = column_first + k0 * column_step[i]
             transposed = transpose(likelihood, scratch)
-            row_sums(row_of, r0, likelihood, along)
-            column_sums(column_of, c0, likelihood, transposed, across)
+            row_sums(row_of, 0, likelihood, along)
+            column_sums(column_of, 0, likelihood, transposed, across)
             total = 0.0
-            for k in range(n_columns):
-                along[k] *= column_of[c0 + k]
+            for k in range(k1 - k0):
+                along[k] *= column_of[k]
                 total += along[k]
-            for j in range(n_rows):
-                across[j] *= row_of[r0 + j]
-            first, variance = place_moments(across, n_rows, total)
+            for j in range(j1 - j0):
+                across[j] *= row_of[j]
+            first, variance = place_moments(across, j1 - j0, total)
             variance *= row_step[i] ** 2
-            mean_theta[d] = row_first + first * row_step[i]
+            mean_theta[d] = row_begin + first * row_step[i]
             variances[i, d] = variance
             width = max(row_width[d], row_resolved * row_step[i])
             shared += weights[d] * variance / width**2
             spread = 0.0
             if n_columns > 1:
-                _, spread = place_moments(along, n_columns, total)
+                _, spread = place_moments(along, k1 - k0, total)
                 width = max(column_width[d], column_resolved * column_step[i])
                 shared_delta += weights[d] * spread * column_step[i] ** 2 / width**2
             for _ in range(copies[d]):
                 place, other = draw_pair(
-                    along, total, spread, transposed, row_of, r0, across, shifts[i], drawn
+                    along, total, spread, transposed, row_of, 0, across, shifts[i], drawn
                 )
-                row_draws[drawn, i] = row_first + place * row_step[i]
-                column_draws[drawn, i] = column_first + other * column_step[i]
+                row_draws[drawn, i] = row_begin + place * row_step[i]
+                column_draws[drawn, i] = column_begin + other * column_step[i]
                 drawn += 1
             scale = weights[d] / total
-            for j in range(n_rows):
-                of_row = scale * row_of[r0 + j]
-                for k in range(n_columns):
-                    likelihood[j, k] *= of_row * column_of[c0 + k]
+            for j in range(j1 - j0):
+                of_row = scale * row_of[j]
+                for k in range(k1 - k0):
+                    likelihood[j, k] *= of_row * column_of[k]
             for q in range(n_tuning):
-                share = shares[q]
                 coefficient = coefficients[d, q]
-                for j in range(n_rows):
-                    for k in range(n_columns):
-                        share[j, k] += coefficient * likelihood[j, k]
+                if coefficient == 0.0:
+                    continue
+                for j in range(j1 - j0):
+                    share = shares[q, j0 + j, k0:k1]
+                    for k in range(k1 - k0):
+                        share[k] += coefficient * likelihood[j, k]
         mass = np.zeros((n_rows, n_columns))
         for q in range(n_tuning):
             mass += shares[q]
@@ -341,6 +428,24 @@ def mixture_tuned(
                 mass, row_first, row_step[i], column_first, column_step[i], a, b,
                 masses, thresholds[i], sum_quantiles[i],
             )  # fmt: skip
+
+
+@njit(**OPTIONS)
+def _occupied(share):
+    """Return first and one past the last row with mass to speak of, a multiple of four of them.
+
+    So is the number of rows.
+    """
+    n_rows = share.shape[0]
+    top = np.abs(share).max()
+    low, high = 0, n_rows
+    while low < n_rows - 4 and np.abs(share[low]).max() <= _NOTHING * top:
+        low += 1
+    while high > low + 4 and np.abs(share[high - 1]).max() <= _NOTHING * top:
+        high -= 1
+    size = (high - low + 3) // 4 * 4
+    low = min(low, n_rows - size)
+    return low, low + size
 
 
 @njit(**OPTIONS)
@@ -371,18 +476,17 @@ def add_response_densities(
             for q in range(n_tuning):
                 if not wide[c, q]:
                     continue
-                spread_table(
-                    a_start[i], a_step[i], n_rows, theta_start[c], length, theta_step[c],
-                    tuning_sd[q], table,
-                )  # fmt: skip
-                for j in range(n_rows):
+                j0, j1 = _occupied(own[q])
+                for j in range(j0, j1):
+                    a = (a_start[i] + j) * a_step[i]
+                    _spread(a, theta_start[c], length, theta_step[c], tuning_sd[q], table[j])
                     row_sums(table[j], 0, likelihood, of_row)
                     for k in range(n_columns):
-                        given[j, k] = own[q, j, k] / of_row[k] if of_row[k] > _LEAST else 0.0
+                        given[j, k] = own[q, j, k] / of_row[k] if of_row[k] > LEAST else 0.0
                     for t in range(length):
                         turned[t, j] = table[j, t]
                 for t in range(length):
-                    row_sums(turned[t], 0, given, spread_out)
+                    row_sums(turned[t], j0, given[j0:j1], spread_out)
                     for k in range(n_columns):
                         density[t, k] += spread_out[k] * likelihood[t, k]
             for t in range(length):

@@ -157,7 +157,9 @@ class MarginalLikelihood:
             return
         assert self.region.tuning is not None  # noqa: S101
         coefficients = part.tuning.coefficients(self.region.tuning.sd(phi, out.shape[1]))
-        kernels_tuned.evidence_tuned(part.values, part.offset, coefficients, *nodes_and_tables)
+        kernels_tuned.evidence_tuned(
+            part.values, part.offset, coefficients, part.tuning.piece, *nodes_and_tables
+        )
 
     def _sum_shared(
         self,

@@ -225,7 +225,9 @@ def _mix_both(
         else:
             assert tuning_sd is not None  # noqa: S101
             coefficients = part.tuning.coefficients(tuning_sd)
-            kernels_tuned.mixture_tuned(part.values, part.offset, coefficients, *arguments)
+            kernels_tuned.mixture_tuned(
+                part.values, part.offset, coefficients, part.tuning.piece, *arguments
+            )
         on_mass(part, neurons, mass)
 
     in_parallel(run, marginal.tasks(), marginal.cores)

@@ -161,7 +161,7 @@ class ResponseCollector:
         middle = (theta.start + 0.5 * (theta.length - 1)) * theta.step
         blur = _BLUR * _sd_of_rows(lattice, mass)
         for part in narrow_parts(
-            self._family, s, lattice.rows, lattice.columns, lattice.tuning.sd, responses.wide
+            self._family, s, lattice.rows, lattice.columns, lattice.tuning.sd, responses.relative_sd
         ):
             x = part.theta[:, :, np.newaxis] - middle[part.chosen]
             weights = np.exp(part.logs - part.logs.max(axis=0))

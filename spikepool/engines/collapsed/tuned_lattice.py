@@ -31,9 +31,12 @@ from spikepool.models.families import CountFamily
 
 type BoolArray = NDArray[np.bool_]
 
+MOST_PLANE = MOST_MENDED // 8
+"""Nodes (a, δ) of a neuron up to which a lattice is refined or widened."""
 NARROW = 0.5
 """ω, over the standard error of a response, below which nodes about a serve."""
-_HERMITE = 16
+_HERMITE = ((0.05, 6), (0.2, 10), (np.inf, 16))
+"""Gauss-Hermite nodes up to an ω over the standard error of a response."""
 _SPAN = 7.5
 _ROUNDS = 8
 _ZOOMS = 4
@@ -42,6 +45,11 @@ _VALUES_AT_ONCE = 3_000_000
 _MOST_DELTA, _FARTHEST_THETA = 60.0, 350.0
 _NEGLIGIBLE_RATE = 14.0
 _MOST_LOG = 700.0
+_SPEAKS_AGAINST = (25.0, 6.0)
+"""Spikes n for which 21 nats exclude a rate of n + 6 √n + 25."""
+_LARGEST_STRIDE = 64
+_LEAST_STEP = 0.4
+"""Of the usual step, beside narrow populations: those narrower still have nodes of their own."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +74,23 @@ class ResponseLattice:
     offset : ndarray of int64, shape (R + 1,)
     peak : ndarray, shape (R,)
         The largest of the values.
-    wide : ndarray of bool, shape (R, Q)
-        Whether those nodes serve at each ω.
+    relative_sd : ndarray, shape (R, Q)
+        Each ω over the standard error of the response, where that is smallest.
+    stride : ndarray of int64, shape (R, Q)
+        Of how many nodes one suffices at each ω.
     """
 
     theta: Axis
     values: FloatArray
     offset: IntArray
     peak: FloatArray
-    wide: BoolArray
+    relative_sd: FloatArray
+    stride: IntArray
+
+    @property
+    def wide(self) -> BoolArray:
+        """Whether those nodes serve at each ω; shape (R, Q)."""
+        return self.relative_sd > NARROW
 
 
 @dataclass(frozen=True)
@@ -207,7 +223,7 @@ def _mended(
         corner = {name: values[which : which + 1] for name, values in region.corners.items()}
         own = examine_lattice(lattice.at(float(sd[which])), replace(region, corners=corner))
         of_neurons, at_edges = np.maximum(of_neurons, own[0]), np.maximum(at_edges, own[1])
-    coarse, cut = of_neurons > quality.most_error, at_edges > quality.most_edge
+    coarse, cut = ~(of_neurons <= quality.most_error), ~(at_edges <= quality.most_edge)
     coarse_theta, cut_theta = errors > quality.most_error, edges > quality.most_edge
     rows = lattice.rows.wider(cut[:, 0], cut[:, 1]).finer(coarse[:, 0])
     columns = lattice.columns.wider(cut[:, 2], cut[:, 3]).finer(coarse[:, 1])
@@ -215,7 +231,9 @@ def _mended(
     doubtful = coarse_theta | cut_theta.any(axis=1)
     changed = coarse.any(axis=1) | cut.any(axis=1)
     changed |= np.bitwise_or.reduceat(doubtful, lattice.first[:-1])
-    affordable = rows.length * columns.length * lattice.tuning.points <= MOST_MENDED
+    affordable = rows.length * columns.length <= MOST_PLANE
+    sizes = theta.length * columns.length[_neuron_of(lattice)]
+    affordable &= np.maximum.reduceat(sizes, lattice.first[:-1]) <= MOST_MENDED
     return Axes(rows, columns, theta), changed & affordable
 
 
@@ -245,12 +263,13 @@ def _fill(
         columns.length,
         tuning_sd,
         responses.wide,
+        responses.stride,
         values,
         offset,
         errors,
         edges,
     )
-    _add_narrow(family, s, axes, tuning_sd, responses.wide, values, offset)
+    _add_narrow(family, s, axes, tuning_sd, responses, values, offset)
     lattice = TunedLattice(
         rows, columns, values, offset, np.zeros(s.n_neurons), tuning, axes.theta, s.first
     )
@@ -298,18 +317,34 @@ def fill_responses(
     highest = (axes.rows.start + axes.rows.length - 1) * axes.rows.step
     lowest = columns.start * columns.step
     sharpest = sharpest_information(family, s, highest, lowest)
-    wide = tuning_sd > NARROW / np.sqrt(sharpest)[:, np.newaxis]
-    return ResponseLattice(theta, values, offset, peak, wide)
+    relative = tuning_sd * np.sqrt(sharpest)[:, np.newaxis]
+    own = family.information(own_log_rates(s), lowest[s.neuron], s.each)
+    return ResponseLattice(
+        theta, values, offset, peak, relative, _strides(own, tuning_sd, relative > NARROW)
+    )
+
+
+def _strides(information: FloatArray, tuning_sd: FloatArray, wide: BoolArray) -> IntArray:
+    """Powers of two by which a response's nodes may be thinned out, as N(θ; a, ω²) widens."""
+    sd = 1 / np.sqrt(information[:, np.newaxis] + tuning_sd**-2)
+    least = np.where(wide, sd, np.inf).min(axis=1, keepdims=True)
+    ratio = np.minimum(STEP_PER_SD * sd, LARGEST_STEP_THETA) / (STEP_PER_SD * least)
+    ratio = np.clip(ratio, 1.0, _LARGEST_STRIDE)
+    return np.where(wide, 2 ** np.floor(np.log2(ratio)), 1).astype(np.int64)
 
 
 def sharpest_information(
     family: CountFamily, s: ResponseStatistics, highest: FloatArray, lowest_delta: FloatArray
 ) -> FloatArray:
-    """Return the most that each response can tell of θ at the highest a and the lowest δ; (R,).
+    """Return the most that each response can tell of θ at any a that it allows; shape (R,).
 
-    What a response without spikes tells grows with the rate that it speaks against.
+    That is at the lowest δ and the highest rate: what a response without spikes tells grows with
+    the rate that it speaks against.
     """
-    theta = np.maximum(own_log_rates(s), np.minimum(highest, _FARTHEST_THETA)[s.neuron])
+    constant, factor = _SPEAKS_AGAINST
+    spikes = s.each.spikes
+    allowed = np.log((spikes + factor * np.sqrt(spikes) + constant) / s.each.exposure)
+    theta = np.maximum(own_log_rates(s), np.minimum(highest[s.neuron], allowed))
     return family.information(theta, lowest_delta[s.neuron], s.each)
 
 
@@ -357,23 +392,42 @@ def narrow_parts(
     rows: Axis,
     columns: Axis,
     tuning_sd: FloatArray,
-    wide: BoolArray,
+    relative_sd: FloatArray,
 ) -> Iterator[NarrowPart]:
     """Yield the responses whose spread is narrow beside their likelihood, ω by ω."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_HERMITE)
+    for q in np.flatnonzero((relative_sd <= NARROW).any(axis=0)).tolist():
+        above = -np.inf
+        for below, count in _HERMITE:
+            ratio = relative_sd[:, q]
+            narrow = np.flatnonzero((ratio > above) & (ratio <= min(below, NARROW)))
+            yield from _narrow_at(family, s, rows, columns, tuning_sd[q], q, narrow, count)
+            above = below
+
+
+def _narrow_at(
+    family: CountFamily,
+    s: ResponseStatistics,
+    rows: Axis,
+    columns: Axis,
+    sd: float,
+    q: int,
+    narrow: IntArray,
+    count: int,
+) -> Iterator[NarrowPart]:
+    """Yield some responses at one ω, on that many nodes."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
     log_weights = np.log(weights / np.sqrt(2 * np.pi))[:, np.newaxis, np.newaxis, np.newaxis]
-    for q in np.flatnonzero(~wide.all(axis=0)).tolist():
-        narrow = np.flatnonzero(~wide[:, q])
-        neuron = s.neuron[narrow]
-        part = ResponseStatistics(s.each.of_neurons(narrow), neuron, s.n_neurons)
-        lengths = rows.length[neuron] * _HERMITE, columns.length[neuron]
-        for n_theta, n_columns, chosen in _same_shape(*lengths, part):
-            a = rows.nodes(neuron[chosen], n_theta // _HERMITE)
-            theta = a + tuning_sd[q] * nodes[:, np.newaxis, np.newaxis]
-            delta = columns.nodes(neuron[chosen], n_columns)[np.newaxis, np.newaxis]
-            each = part.each.of_neurons(chosen)
-            logs = family.log_likelihood(theta[:, :, np.newaxis], delta, each)
-            yield NarrowPart(q, narrow[chosen], theta, logs + log_weights)
+    neuron = s.neuron[narrow]
+    part = ResponseStatistics(s.each.of_neurons(narrow), neuron, s.n_neurons)
+    lengths = rows.length[neuron] * count, columns.length[neuron]
+    for n_theta, n_columns, chosen in _same_shape(*lengths, part):
+        a = rows.nodes(neuron[chosen], n_theta // count)
+        theta = a + sd * nodes[:, np.newaxis, np.newaxis]
+        delta = columns.nodes(neuron[chosen], n_columns)[np.newaxis, np.newaxis]
+        each = part.each.of_neurons(chosen)
+        reached = np.clip(theta, -_FARTHEST_THETA, _FARTHEST_THETA)
+        logs = family.log_likelihood(reached[:, :, np.newaxis], delta, each)
+        yield NarrowPart(q, narrow[chosen], theta, logs + log_weights)
 
 
 def _add_narrow(
@@ -381,14 +435,16 @@ def _add_narrow(
     s: ResponseStatistics,
     axes: Axes,
     tuning_sd: FloatArray,
-    wide: BoolArray,
+    responses: ResponseLattice,
     values: FloatArray,
     offset: IntArray,
 ) -> None:
     """Add the responses that their nodes of θ do not serve."""
-    for part in narrow_parts(family, s, axes.rows, axes.columns, tuning_sd, wide):
+    least = responses.peak + np.log(kernels_tuned.LEAST)
+    for part in narrow_parts(family, s, axes.rows, axes.columns, tuning_sd, responses.relative_sd):
         top = part.logs.max(axis=0)
         smooth = top + np.log(np.exp(part.logs - top).sum(axis=0))
+        smooth = np.maximum(smooth, least[part.chosen])
         for place, i in enumerate(s.neuron[part.chosen].tolist()):
             size = smooth[..., place].size
             begin = offset[i] + part.q * size
@@ -515,14 +571,14 @@ class _Guess:
         return lower, upper, self._step(step, least, LARGEST_STEP_DELTA)
 
     def _step(self, step: FloatArray, least: float, cap: float) -> FloatArray:
-        wanted = np.minimum(np.minimum(step, np.maximum(least, 0.1 * step)), cap)
+        wanted = np.minimum(np.minimum(step, np.maximum(least, _LEAST_STEP * step)), cap)
         return np.asarray(wanted * self.region.quality.step_factor)
 
     def theta(self, tuning_sd: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return ends and steps of each response's θ; shape (R,)."""
         lower, upper = self._theta_window()
         most = sharpest_information(self.family, self.s, self.upper, self.delta[0])
-        wide = tuning_sd > NARROW / np.sqrt(most)[:, np.newaxis]
+        wide = tuning_sd * np.sqrt(most)[:, np.newaxis] > NARROW
         sharpest = self.information.max(axis=0)
         least = np.where(wide, tuning_sd, np.inf).min(axis=1)
         step = STEP_PER_SD / np.sqrt(sharpest + 1 / least**2)

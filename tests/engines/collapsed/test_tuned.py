@@ -1,5 +1,6 @@
 """Neurons with several conditions: integrals against brute force, bits against bits."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -118,6 +119,33 @@ def test_integrals_are_those_of_brute_force(family, lowest):
         assert found[neuron, 0] == pytest.approx(brute_force(family, tally, neuron, one), abs=1e-6)
 
 
+def test_one_lattice_serves_hyperparameters_that_differ_widely():
+    """As few neurons leave them: ω from 0.01 to 2.5, τ to 4.9; against dense sums."""
+    tally = tuned_tally("poisson", 11, neurons=4, conditions=3)
+    s = response_statistics(FAMILIES["poisson"], tally)
+    ends = np.array([(-1.0, 3.4), (0.03, 4.9), (0.01, 2.5)])
+    signs = np.array([*itertools.product((0, 1), repeat=3)])
+    names = ("mu", "tau", "tuning_sd")
+    corners = {n: np.array([CENTRE[n], *ends[i][signs[:, i]]]) for i, n in enumerate(names)}
+    region = Region(RATE, None, corners, (0.5, 0.3), FINE, TuningLevel())
+    marginal = tabulate(FAMILIES["poisson"], s, region, 1)
+    assert max(part.rows.length.max() for part in marginal.parts) <= 1024
+    z = np.linspace(-9, 9, 1501)
+    spread = stats.norm.logpdf(z) + np.log(z[1] - z[0])
+    for sd, tau in itertools.product((0.02, 0.3, 2.2), (0.1, 4.0)):
+        reach = 20 * tau
+        a = np.linspace(1 - reach, 1 + reach, int(2 * reach / min(0.05, tau / 6)))
+        wanted = np.tile(stats.norm.logpdf(a, 1, tau) + np.log(a[1] - a[0]), (4, 1))
+        for response, neuron in enumerate(s.neuron):
+            one = s.each.of_neurons(np.array([response]))
+            theta = (a[:, np.newaxis] + sd * z)[..., np.newaxis]
+            log_p = FAMILIES["poisson"].log_likelihood(theta, np.zeros(1), one)[..., 0]
+            wanted[neuron] += special.logsumexp(log_p + spread, axis=1)
+        phi = {name: np.array([of]) for name, of in zip(names, (1.0, tau, sd), strict=True)}
+        found = marginal.by_neuron(phi, 1)[:, 0]
+        np.testing.assert_allclose(found, special.logsumexp(wanted, axis=1), rtol=0, atol=1e-7)
+
+
 def test_bits_depend_on_neither_threads_nor_company():
     """Also not on what memory held before: a block once reached beyond its rows."""
     tally = tuned_tally("nb2", 4, neurons=30, conditions=2)
@@ -138,7 +166,8 @@ def test_blocks_are_multiples_of_four_within_the_lattice(length):
     rng = np.random.default_rng(length)
     for _ in range(300):
         bound = np.exp(-((np.arange(length) - rng.uniform(0, length)) ** 2) * rng.exponential(8))
-        low, high = kernels_tuned._reach(bound, np.ones(length), 0, length)
+        bounds = np.stack([bound, bound], axis=1)
+        low, high = kernels_tuned._reach(bounds, np.ones(length), 0, length)
         assert 0 <= low < high <= length
         assert (high - low) % 4 == 0
         matters = np.flatnonzero(bound > 1e-16 * bound.max())
