@@ -118,6 +118,9 @@ class InputOptions(Section):
     group: Names = ()
     """Column(s) of groups of neurons, such as area or animal: each gets a population of its own,
     and groups are compared."""
+    within: Names = ()
+    """Column(s) of labels within the groups (with --group), such as the animal of every neuron:
+    differences between animals are then told from differences between groups."""
     layout: Literal["auto", "long", "wide"] = "auto"
     """long: a row per neuron and trial; wide: a row per trial, a column per neuron."""
     wide_columns: Name = "*"

@@ -32,6 +32,9 @@ _EXPOSURE = re.compile(
 _SECONDS = re.compile(r".*_(?:s|secs?|seconds)", re.IGNORECASE)
 _MILLISECONDS = re.compile(r".*_(?:ms|msecs?|milliseconds)", re.IGNORECASE)
 
+_SHARED = {("neuron", "group"), ("neuron", "within"), ("group", "within")}
+"""Roles that one column may have both."""
+
 type Unit = Literal["s", "ms"]
 
 
@@ -48,7 +51,7 @@ class Roles:
     trial, exposure : str or None
     exposure_unit : str
         ``s`` or ``ms``.
-    condition, group : tuple of str
+    condition, group, within : tuple of str
     ignored : tuple of str
         Columns left out, because an option takes their place.
     """
@@ -61,12 +64,13 @@ class Roles:
     condition: tuple[str, ...]
     group: tuple[str, ...]
     ignored: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
 
     @property
     def used(self) -> frozenset[str]:
         """Names of all columns with a role."""
         single = (self.count, self.trial, self.exposure)
-        several = (*self.neuron, *self.condition, *self.group, *self.ignored)
+        several = (*self.neuron, *self.condition, *self.group, *self.within, *self.ignored)
         return frozenset(several) | frozenset(name for name in single if name is not None)
 
     def as_pairs(self) -> tuple[tuple[str, str], ...]:
@@ -76,6 +80,7 @@ class Roles:
         pairs += [(role, name) for role, name in single if name is not None]
         pairs += [("condition", name) for name in self.condition]
         pairs += [("group", name) for name in self.group]
+        pairs += [("within", name) for name in self.within]
         return tuple(pairs)
 
 
@@ -113,6 +118,7 @@ def recognise_roles(table: TextTable, options: InputOptions, notices: list[Notic
         condition=condition,
         group=options.group,
         ignored=ignored,
+        within=options.within,
     )
     _refuse_nested(table, roles)
     _refuse_two_roles(roles)
@@ -139,7 +145,7 @@ class _Columns:
     """The columns still free to be recognised by their usual names."""
 
     def __init__(self, table: TextTable, options: InputOptions) -> None:
-        named = {*options.neuron, *options.condition, *options.group}
+        named = {*options.neuron, *options.condition, *options.group, *options.within}
         named |= {n for n in (options.trial, options.count, options.exposure) if n is not None}
         present = (*table.names, *table.nested)
         self.free = tuple(name for name in present if name not in named)
@@ -173,8 +179,20 @@ def _ambiguous(role: str, found: Iterable[str]) -> BadDataError:
 def _check_options(table: TextTable, options: InputOptions) -> None:
     if options.exposure is not None and options.duration is not None:
         raise UsageError("--exposure and --duration exclude each other", "give one of them")
+    if options.within and not options.group:
+        named = ",".join(options.within)
+        raise UsageError(
+            f"--within {named} needs groups within which its labels stand",
+            f"add --group, such as --group area --within {named}; without other groups, --group "
+            f"{named} gives each of its labels a population of its own",
+        )
     single = {"trial": options.trial, "count": options.count, "exposure": options.exposure}
-    several = {"neuron": options.neuron, "condition": options.condition, "group": options.group}
+    several = {
+        "neuron": options.neuron,
+        "condition": options.condition,
+        "group": options.group,
+        "within": options.within,
+    }
     wanted = [(role, name) for role, name in single.items() if name is not None]
     wanted += [(role, name) for role, names in several.items() for name in names]
     present = (*table.names, *table.nested)
@@ -232,10 +250,18 @@ def _refuse_nested(table: TextTable, roles: Roles) -> None:
 
 
 def _refuse_two_roles(roles: Roles) -> None:
-    """Refuse one column in two roles; only a group may also be part of the neuron's name."""
+    """Refuse one column in two roles.
+
+    Groups and labels within them may be part of the neuron's name, and a group of the label's.
+    """
     taken: dict[str, str] = {}
     for role, name in roles.as_pairs():
         before = taken.get(name)
-        if before is not None and (before, role) != ("neuron", "group"):
+        if before is not None and (before, role) not in _SHARED:
             raise UsageError(f"column {quoted(name)} is named both as {before} and as {role}")
         taken.setdefault(name, role)
+    if roles.within and set(roles.within) <= set(roles.group):
+        raise UsageError(
+            f"--within {','.join(roles.within)} names no column that is not a group's",
+            "name the column of what lies within the groups, such as --within animal",
+        )

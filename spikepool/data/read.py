@@ -27,7 +27,7 @@ from spikepool.data.spike_counts import (
 from spikepool.data.text_table import TextColumn, TextTable, as_labels, concatenate
 from spikepool.data.trials import (
     carried_columns,
-    check_groups,
+    check_constant,
     note_varying_labels,
     rows_without_repeats,
     spare_columns,
@@ -47,6 +47,7 @@ class _Rows:
     trial: TextColumn | None
     condition: TextColumn | None
     group: TextColumn | None
+    within: TextColumn | None
 
 
 def read_counts(options: InputOptions) -> SpikeCounts:
@@ -119,6 +120,7 @@ def _check_all_labels(
     check_labels(observations.table, "trial", trial, notices)
     check_labels(observations.table, "condition", roles.condition, notices)
     check_labels(observations.table, "group", roles.group, notices)
+    check_labels(observations.table, "within", roles.within, notices)
     if not options.same_neurons:
         refuse_shared_neurons(observations.table, observations.neuron)
 
@@ -147,6 +149,7 @@ def _assembled(
         condition=condition,
         group=None if rows.group is None else as_labels(rows.group),
         factors=factors,
+        within=None if rows.within is None else as_labels(rows.within),
         neuron_columns=carried,
         unmodelled=_unmodelled(observations, roles),
         recognised=_recognised(observations, roles),
@@ -166,7 +169,9 @@ def _checked_rows(
         observations, count, exposure = observations.take(keep), count[keep], exposure[keep]
     rows = _rows(observations, roles, count, exposure)
     if rows.group is not None:
-        check_groups(observations, rows.group)
+        check_constant(observations, rows.group, "a group")
+    if rows.within is not None:
+        check_constant(observations, rows.within, "a label within groups")
     check_finite_sum(rows.exposure)
     return observations, rows
 
@@ -201,6 +206,7 @@ def _rows(observations: Observations, roles: Roles, count: IntArray, exposure: F
         trial=None if roles.trial is None else table.column(roles.trial),
         condition=joined_column(table, roles.condition) if roles.condition else None,
         group=joined_column(table, roles.group) if roles.group else None,
+        within=joined_column(table, roles.within) if roles.within else None,
     )
 
 
@@ -216,6 +222,7 @@ def _with_zeros(
         trial=None if rows.trial is None else _extended(rows.trial, filling.trial_row),
         condition=None if rows.condition is None else _extended(rows.condition, filling.trial_row),
         group=None if rows.group is None else _extended(rows.group, filling.neuron_row),
+        within=None if rows.within is None else _extended(rows.within, filling.neuron_row),
     )
 
 
@@ -226,7 +233,8 @@ def _extended(column: TextColumn, rows: IntArray) -> TextColumn:
 def _carried(observations: Observations, roles: Roles, neuron: Labels) -> tuple[NeuronColumn, ...]:
     """Return the columns constant within neurons, and the parts of a neuron's joined name."""
     parts = roles.neuron if len(roles.neuron) > 1 else ()
-    columns = [observations.table.column(name) for name in parts if name not in roles.group]
+    named = dict.fromkeys((*parts, *roles.within))
+    columns = [observations.table.column(name) for name in named if name not in roles.group]
     columns += spare_columns(observations, roles)
     place = {value: i for i, value in enumerate(observations.neuron.values)}
     order = np.array([place[value] for value in neuron.values], dtype=np.int64)

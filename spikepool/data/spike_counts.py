@@ -127,7 +127,7 @@ class SpikeCounts:
         Seconds; 1 for every row when none was given.
     exposure_known : bool
         Whether `exposure` is in seconds.
-    trial, condition, group : Labels or None
+    trial, condition, group, within : Labels or None
         Conditions sorted by their factors, the first one first.
     factors : tuple of Factor
         The columns that the conditions are made of; empty without conditions.
@@ -154,6 +154,7 @@ class SpikeCounts:
     sources: tuple[Source, ...] = ()
     recognised: tuple[tuple[str, str], ...] = ()
     notices: tuple[Notice, ...] = field(default=())
+    within: Labels | None = None
 
     @property
     def rate_unit(self) -> RateUnit:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spikepool.data.spike_counts import FloatArray, IntArray, RateUnit, SpikeCounts
+from spikepool.data.spike_counts import FloatArray, IntArray, Labels, RateUnit, SpikeCounts
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class Tally:
         ``("all",)`` where the table has none.
     rate_unit : str
         ``spikes/s`` or ``spikes/trial``.
+    within : ndarray of int64, shape (N,), or None
+        Index into `within_labels`, per neuron; None where the table has no labels within groups.
+    within_labels : tuple of str
     """
 
     neurons: tuple[str, ...]
@@ -46,6 +49,8 @@ class Tally:
     conditions: tuple[str, ...]
     groups: tuple[str, ...]
     rate_unit: RateUnit
+    within: IntArray | None = None
+    within_labels: tuple[str, ...] = ()
 
     @property
     def n_neurons(self) -> int:
@@ -92,6 +97,7 @@ class Tally:
             count=self.count[cells],
             weight=self.weight[cells],
             group=self.group[start:stop],
+            within=None if self.within is None else self.within[start:stop],
         )
 
     @property
@@ -116,12 +122,17 @@ class Tally:
             neurons=tuple(map(str, range(responses.size))),
             neuron=responses.of_cell,
             group=np.zeros(responses.size, dtype=np.int64),
+            within=None,
         )
 
     def of_group(self, group: int) -> "Tally":
         """Return the tally of the neurons of one group, in the same order."""
-        members = np.flatnonzero(self.group == group)
-        cells = self.cells_of_group(group)
+        members = np.flatnonzero(self.group == group).astype(np.int64)
+        return replace(self.of_members(members), groups=(self.groups[group],))
+
+    def of_members(self, members: IntArray) -> "Tally":
+        """Return the tally of some neurons of one group, given by their places, ascending."""
+        cells = self.cells_of_members(members)
         return replace(
             self,
             neurons=tuple(self.neurons[i] for i in members),
@@ -131,12 +142,56 @@ class Tally:
             count=self.count[cells],
             weight=self.weight[cells],
             group=np.zeros(len(members), dtype=np.int64),
-            groups=(self.groups[group],),
+            within=None,
+            within_labels=(),
         )
 
     def cells_of_group(self, group: int) -> IntArray:
         """Index of every cell of the neurons of one group, in ascending order."""
-        return np.flatnonzero(self.group[self.neuron] == group).astype(np.int64)
+        return self.cells_of_members(np.flatnonzero(self.group == group).astype(np.int64))
+
+    def cells_of_members(self, members: IntArray) -> IntArray:
+        """Index of every cell of some neurons, in ascending order."""
+        return np.flatnonzero(np.isin(self.neuron, members)).astype(np.int64)
+
+    @property
+    def pairs(self) -> "Pairs":
+        """Every group × label within it that some neuron has.
+
+        Raises
+        ------
+        ValueError
+            If the table has no labels within groups.
+        """
+        if self.within is None:
+            raise ValueError("the tally has no labels within groups")
+        key, of_neuron = np.unique(
+            self.group * len(self.within_labels) + self.within, return_inverse=True
+        )
+        group, label = np.divmod(key, len(self.within_labels))
+        return Pairs(group, label, of_neuron.astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every group × label within it of a tally, sorted by group, then by label.
+
+    Attributes
+    ----------
+    group, label : ndarray of int64, shape (P,)
+        Index into the tally's `groups` and `within_labels`.
+    of_neuron : ndarray of int64, shape (N,)
+        The pair that each neuron belongs to.
+    """
+
+    group: IntArray
+    label: IntArray
+    of_neuron: IntArray
+
+    @property
+    def are_crossed(self) -> bool:
+        """Whether any label stands in several groups."""
+        return len(np.unique(self.label)) < len(self.label)
 
 
 @dataclass(frozen=True)
@@ -179,6 +234,7 @@ def tally_counts(counts: SpikeCounts) -> Tally:
     exposure, count = counts.exposure[order], counts.count[order]
     starts = _run_starts(neuron, condition, exposure, count)
     weight = np.diff(np.append(starts, rows))
+    within = counts.within
     return Tally(
         neurons=counts.neuron.values,
         neuron=neuron[starts],
@@ -186,10 +242,12 @@ def tally_counts(counts: SpikeCounts) -> Tally:
         exposure=exposure[starts],
         count=count[starts],
         weight=weight.astype(np.int64),
-        group=_group_of_neurons(counts),
+        group=_of_neurons(counts, counts.group),
         conditions=counts.condition.values if counts.condition else ("all",),
         groups=counts.group.values if counts.group else ("all",),
         rate_unit=counts.rate_unit,
+        within=None if within is None else _of_neurons(counts, within),
+        within_labels=() if within is None else within.values,
     )
 
 
@@ -202,8 +260,9 @@ def _run_starts(*keys: IntArray | FloatArray) -> IntArray:
     return np.flatnonzero(changes).astype(np.int64)
 
 
-def _group_of_neurons(counts: SpikeCounts) -> IntArray:
-    group = np.zeros(len(counts.neuron.values), dtype=np.int64)
-    if counts.group is not None:
-        group[counts.neuron.codes] = counts.group.codes
-    return group
+def _of_neurons(counts: SpikeCounts, labels: Labels | None) -> IntArray:
+    """Code of every neuron's label; 0 without labels; shape (N,)."""
+    of_neurons = np.zeros(len(counts.neuron.values), dtype=np.int64)
+    if labels is not None:
+        of_neurons[counts.neuron.codes] = labels.codes
+    return of_neurons

@@ -65,7 +65,7 @@ def rows_without_repeats(
         return rows
     spare = spare_columns(observations, roles)
     measured = [column for column in spare if is_measured(column)]
-    key_names = (roles.trial, *roles.condition, *roles.group)
+    key_names = (roles.trial, *roles.condition, *roles.group, *roles.within)
     labels = [observations.neuron, *(observations.table.column(name) for name in key_names)]
     labels += [column for column in spare if column not in measured]
     first = _first_row_of_key(combined_codes([column.codes for column in labels]))
@@ -80,24 +80,32 @@ def rows_without_repeats(
     return np.flatnonzero(first == rows).astype(np.int64)
 
 
-def check_groups(observations: Observations, group: TextColumn) -> None:
-    """Check that every neuron has one group.
+def check_constant(observations: Observations, labels: TextColumn, what: str) -> None:
+    """Check that every neuron has one label.
+
+    Parameters
+    ----------
+    observations : Observations
+    labels : TextColumn
+        Of the groups, or of what lies within them.
+    what : str
+        Such as ``a group``.
 
     Raises
     ------
     BadDataError
-        Naming the neuron and its two groups.
+        Naming the neuron and its two labels.
     """
     first = _first_row_of_key(observations.neuron.codes)
-    odd = np.flatnonzero(group.codes[first] != group.codes)
+    odd = np.flatnonzero(labels.codes[first] != labels.codes)
     if odd.size:
         row, before = int(odd[0]), int(first[odd[0]])
         table = observations.table
         raise BadDataError(
             f"neuron {quoted(observations.neuron.cell(row))} has two labels in "
-            f"{quoted(group.name)}: {quoted(group.cell(before))} ({table.place(before)}) and "
-            f"{quoted(group.cell(row))} ({table.place(row)})",
-            "a group must be the same in all rows of a neuron; a column that changes within a "
+            f"{quoted(labels.name)}: {quoted(labels.cell(before))} ({table.place(before)}) and "
+            f"{quoted(labels.cell(row))} ({table.place(row)})",
+            f"{what} must be the same in all rows of a neuron; a column that changes within a "
             "neuron may be a --condition",
         )
 

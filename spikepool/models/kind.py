@@ -42,6 +42,12 @@ def _refuse_options_of_counts(config: RunConfig) -> None:
                 f"--{option} belongs to counts: estimates have no Fano factor",
                 f"leave out --{option}",
             )
+    if config.input.within:
+        raise UsageError(
+            "--within belongs to counts: estimates are fitted as one population, whatever their "
+            "groups",
+            "leave out --within",
+        )
     if config.model.dispersion_pooling is not None:
         raise UsageError(
             "--dispersion-pooling: the normal family has no dispersion to pool; its variances are "

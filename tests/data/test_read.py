@@ -92,6 +92,18 @@ BAD = [
         "'V1'.*line 2.*'V2'",
         id="group",
     ),
+    pytest.param(
+        "neuron,count,area,animal\na,1,V1,m1\nb,2,V1,m2\na,3,V1,m2\n",
+        {"group": ("area",), "within": ("animal",)},
+        "neuron 'a' has two labels in 'animal': 'm1' .*line 2.* and 'm2' .*line 4",
+        id="within",
+    ),
+    pytest.param(
+        "neuron,count,area,animal\na,1,V1,m1\nb,2,V1,\n",
+        {"group": ("area",), "within": ("animal",)},
+        "line 3, column 'animal'",
+        id="within-empty",
+    ),
 ]
 
 

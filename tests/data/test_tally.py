@@ -189,3 +189,49 @@ def test_exposures_a_rounding_apart_are_two_cells():
     assert tally.exposure.tolist() == [0.3, 0.1 + 0.2]
     assert tally.conditions == tally.groups == ("all",)
     assert tally.rate_unit == "spikes/s"
+
+
+@pytest.fixture
+def animals():
+    """Return the tally of five neurons of two areas and three animals, one animal in both areas."""
+    area, animal = np.array([0, 1, 0, 0, 1]), np.array([2, 0, 0, 2, 0])
+    codes = np.array([4, 0, 1, 2, 3, 0, 4, 2])
+    return tally_counts(
+        SpikeCounts(
+            Labels("neuron", tuple("abcde"), codes),
+            np.array([3, 0, 1, 2, 1, 2, 5, 2]),
+            np.ones(8),
+            exposure_known=True,
+            group=Labels("area", ("V1", "V2"), area[codes]),
+            within=Labels("animal", ("m1", "m2", "m3"), animal[codes]),
+        )
+    )
+
+
+def test_pairs_of_group_and_label_that_neurons_have(animals):
+    """V1 has m1 and m3, V2 has m1; m1 is in both, so that they are crossed."""
+    assert animals.within.tolist() == [2, 0, 0, 2, 0]
+    pairs = animals.pairs
+    assert list(zip(pairs.group.tolist(), pairs.label.tolist(), strict=True)) == [
+        (0, 0),
+        (0, 2),
+        (1, 0),
+    ]
+    assert pairs.of_neuron.tolist() == [1, 2, 0, 1, 2]
+    assert pairs.are_crossed
+    nested = dataclasses.replace(animals, within=np.array([2, 0, 1, 2, 0]))
+    assert not nested.pairs.are_crossed
+    with pytest.raises(ValueError, match="no labels"):
+        _ = animals.of_group(0).pairs
+
+
+def test_members_have_their_own_cells(animals):
+    """The cells of chosen neurons, renumbered; a group is one such choice."""
+    members = np.array([0, 3])
+    part = animals.of_members(members)
+    assert part.neurons == ("a", "d")
+    assert part.neuron.tolist() == [0, 0, 1]
+    assert part.count.tolist() == animals.count[animals.cells_of_members(members)].tolist()
+    assert part.within is None
+    assert animals.of_group(1).neurons == ("b", "e")
+    assert animals.of_group(1).groups == ("V2",)

@@ -59,6 +59,44 @@ def test_no_zeros_where_many_are_expected(read, codes, mean, noticed):
     assert "no-zeros" not in codes(read(text + "a,zero,0\n"))
 
 
+ANIMALS = "neuron,area,animal,count\na,V1,m1,4\nb,V1,m2,3\nc,V2,m1,5\nd,V1,m1,0\n"
+
+
+def test_labels_within_groups_are_read_and_carried(read):
+    """An animal may be in two areas; its name stays in the results."""
+    counts = read(ANIMALS, group=("area",), within=("animal",))
+    assert counts.within.values == ("m1", "m2")
+    assert counts.within.codes.tolist() == [0, 1, 0, 0]
+    assert [(c.name, c.values) for c in counts.neuron_columns] == [
+        ("animal", ("m1", "m2", "m1", "m1"))
+    ]
+    assert ("within", "animal") in counts.recognised
+    assert counts.unmodelled == ()
+
+
+def test_labels_within_groups_may_be_named_by_the_group_too(read):
+    """Sessions that are numbered anew in every area are different sessions."""
+    counts = read(ANIMALS, group=("area",), within=("area", "animal"))
+    assert counts.within.values == ("V1/m1", "V1/m2", "V2/m1")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"within": ("animal",)}, "--within animal needs groups"),
+        ({"group": ("area",), "within": ("area",)}, "no column that is not a group's"),
+        (
+            {"group": ("area",), "within": ("count",), "count": "count"},
+            "both as count and as within",
+        ),
+    ],
+)
+def test_labels_within_groups_that_cannot_be_used(read, options, message):
+    """Without groups, the groups' own column, and the column of another role are refused."""
+    with pytest.raises(UsageError, match=message):
+        read(ANIMALS, **options)
+
+
 FILL = (
     "neuron,trial,session,area,count,duration_s\n"
     "a,1,s,V1,3,0.5\na,2,s,V1,4,1\nb,2,s,V2,5,1\nc,1,t,V1,6,2\n"
@@ -67,11 +105,12 @@ FILL = (
 
 def test_zeros_are_filled_within_a_session(read):
     """Neuron b had no row for trial 1 of its session; neuron c was in another session."""
-    counts = read(FILL, fill_zeros=True, group=("area",))
+    counts = read(FILL, fill_zeros=True, group=("area",), within=("session",))
     rows = zip(counts.neuron.codes, counts.trial.codes, counts.count, counts.exposure, strict=True)
     assert (1, 0, 0, 0.5) in list(rows)
     assert counts.count.tolist() == [3, 4, 5, 6, 0]
     assert counts.group.codes.tolist() == [0, 0, 1, 0, 1]
+    assert counts.within.codes.tolist() == [0, 0, 0, 1, 0]
     assert [(c.name, c.values) for c in counts.neuron_columns] == [("session", ("s", "s", "t"))]
     assert any("1 row with count 0" in notice.message for notice in counts.notices)
 
