@@ -163,7 +163,7 @@ class ModelOptions(Section):
     prior: PriorTexts = ()
     """Priors other than the defaults, as NAME=FAMILY(NUMBERS): tau=half-normal(1). Names: mu, tau,
     theta, a, b, gain_sd, typical_gain_sd, root_excess_fano, typical_root_excess_fano, tau_delta,
-    tuning_sd."""
+    tuning_sd, within_sd, interaction_sd, within_sd_delta, interaction_sd_delta."""
     primary: str | None = None
     """Model of the table neurons, as family:pooling[:dispersion-pooling]. [default: nb2:partial]"""
     allow_unidentified: bool = False

@@ -11,6 +11,7 @@ from spikepool.engines.collapsed.engine import (
     is_collapsible,
 )
 from spikepool.engines.nuts import sample_posterior
+from spikepool.models.plan import refuse_collapsed
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior
@@ -43,17 +44,25 @@ def compute_posterior(
     Returns
     -------
     Posterior
+
+    Raises
+    ------
+    UsageError
+        If the engine `collapsed` is asked for a model that it does not have.
     """
+    refuse_collapsed(options, spec)
     match options.engine:
         case "nuts":
             return _sampled(spec, tally, priors, options, progress)
         case "collapsed":
             return integrate_posterior(spec, tally, priors, options, summary, progress)
         case "auto":
+            reason = spec.coupling
             if not is_collapsible(spec):
+                reason = "with conditions and a parameter that all neurons share"
+            if reason is not None:
                 sampled = _sampled(spec, tally, priors, options, progress)
-                note = "sampled by nuts: with conditions and a parameter that all neurons share"
-                return replace(sampled, notes=(note,))
+                return replace(sampled, notes=(f"sampled by nuts: {reason}",))
             try:
                 return integrate_posterior(spec, tally, priors, options, summary, progress)
             except UncertifiedError as failed:

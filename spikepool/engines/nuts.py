@@ -1,5 +1,7 @@
 """The joint posterior of all parameters of a model of counts, by the No-U-Turn sampler."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from spikepool.models.parametrization import Parametrization, choose_parametriza
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
+from spikepool.models.within import effects_of, entry, labels_of
 from spikepool.posterior.draws import PosteriorDraws
 from spikepool.progress import Progress
 
@@ -57,6 +60,7 @@ def _reported_variables(spec: ModelSpec) -> list[str]:
         names.append("tuning_sd")
     if spec.is_tuned:
         names.append("response")
+    names += [name for effect in effects_of(spec) for name in (effect.sd, effect.name)]
     dispersion = FAMILIES[spec.family].dispersion_name
     if spec.dispersion_pooling is None:
         return names
@@ -78,14 +82,14 @@ def _assemble(
     theta, delta = draws.pop("theta", None), draws.pop("delta", None)
     response = draws.pop("response", None)
     if theta is None:
-        theta = _shared(draws["mu"], tally.n_neurons)
+        theta = _shared(draws["mu"], tally)
     if delta is None and spec.dispersion_pooling is not None:
-        delta = _shared(np.log(draws[FAMILIES[spec.family].dispersion_name]), tally.n_neurons)
+        delta = _shared(np.log(draws[FAMILIES[spec.family].dispersion_name]), tally)
     return PosteriorDraws(
         spec=spec,
         engine="nuts",
         neurons=tally.neurons,
-        population=draws,
+        population=dict(_as_scalars(draws, spec, tally)),
         theta=theta,
         delta=delta,
         response=response,
@@ -94,5 +98,21 @@ def _assemble(
     )
 
 
-def _shared(values: NDArray[np.float64], n_neurons: int) -> NDArray[np.float64]:
-    return np.broadcast_to(values[:, :, None], (*values.shape, n_neurons))
+def _shared(values: NDArray[np.float64], tally: Tally) -> NDArray[np.float64]:
+    """Give all neurons, or those of each group, one value; shape (chains, draws, N)."""
+    if values.ndim == 3:
+        return values[..., tally.group]
+    return np.broadcast_to(values[:, :, None], (*values.shape, tally.n_neurons))
+
+
+def _as_scalars(
+    draws: dict[str, NDArray[np.float64]], spec: ModelSpec, tally: Tally
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Name every entry of what groups, labels or pairs have one each of, such as ``mu[V1]``."""
+    labels = {effect.name: labels_of(effect, tally) for effect in effects_of(spec)}
+    for name, values in draws.items():
+        if values.ndim == 2:
+            yield name, values
+            continue
+        for place, label in enumerate(labels.get(name, tally.groups)):
+            yield entry(name, label), values[..., place]

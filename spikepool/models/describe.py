@@ -10,6 +10,7 @@ from spikepool.models.populations import POPULATIONS
 from spikepool.models.prior_spec import PARAMETERS
 from spikepool.models.priors import RATE_SD, Priors, RootInverseGamma
 from spikepool.models.spec import ModelSpec
+from spikepool.models.within import effects_of
 
 _DISPERSION_SYMBOLS = {"nb2": "σ_G", "nb1": "√ω"}
 
@@ -42,6 +43,7 @@ def describe_model(
         *(("log rate", line) for line in _rate_lines(spec, texts)),
         *(("conditions", line) for line in _condition_lines(spec)),
         *(("dispersion", line) for line in _dispersion_lines(spec)),
+        *(("within", line) for line in _within_lines(spec)),
         *(("priors", line) for line in _prior_lines(priors, texts)),
         *(("groups", line) for line in _group_lines(spec, texts, groups)),
     ]
@@ -88,6 +90,22 @@ def _dispersion_lines(spec: ModelSpec) -> Iterator[str]:
             yield f"δ_i = ln {symbol} ~ normal(μ_δ, τ_δ): partial pooling"
 
 
+def _within_lines(spec: ModelSpec) -> Iterator[str]:
+    """Say what labels within groups add."""
+    match spec.within:
+        case "crossed":
+            yield "μ is μ_g + u_a + v_ga in group g with label a: crossed labels"
+            yield "u_a ~ normal(0, τ_u), v_ga ~ normal(0, τ_v)"
+        case "nested":
+            yield "μ is μ_g + u_a in group g with label a, which is in no other: nested labels"
+            yield "u_a ~ normal(0, τ_u)"
+    if spec.within is not None and spec.dispersion_pooling == "partial":
+        spreads = (
+            PARAMETERS[each.sd].symbol for each in effects_of(spec) if each.adds_to == "mu_delta"
+        )
+        yield f"the same of μ_δ, with {' and '.join(spreads)}"
+
+
 def _group_lines(spec: ModelSpec, texts: Mapping[str, str], groups: Sequence[str]) -> Iterator[str]:
     """Say what each group has of its own."""
     if len(groups) < 2:
@@ -97,7 +115,8 @@ def _group_lines(spec: ModelSpec, texts: Mapping[str, str], groups: Sequence[str
         yield "nothing is shared between neurons: groups make no difference"
         return
     own = {"typical_gain_sd": "μ_δ", "typical_root_excess_fano": "μ_δ"}
-    alone = {"theta"} | ({FAMILIES[spec.family].dispersion_name} if _each_alone(spec) else set())
+    alone = {"theta", *(effect.sd for effect in effects_of(spec))}
+    alone |= {FAMILIES[spec.family].dispersion_name} if _each_alone(spec) else set()
     named = [own.get(name, PARAMETERS[name].symbol) for name in texts if name not in alone]
     yield f"each has its own {', '.join(named)}, with these priors"
 

@@ -5,6 +5,8 @@ neuron), ``mu_delta``, ``tau_delta``, ``delta`` (log dispersion, per neuron). Wi
 ``theta`` is a neuron's own log rate, about which its ``response`` to each condition lies with sd
 ``tuning_sd``. Partially pooled parameters are sampled as ``theta_sampled``, ``delta_sampled`` and
 ``response_sampled`` (see `parametrization`), rates of a gamma population as ``rate_sampled``.
+With labels within groups (see `within`) every group has its own of all these hyperparameters, along
+the dimension ``group``.
 """
 
 from typing import Any
@@ -17,6 +19,7 @@ from spikepool.models.parametrization import Parametrization, choose_parametriza
 from spikepool.models.populations import POPULATIONS, normal_members
 from spikepool.models.priors import RATE_SD, Priors, default_priors
 from spikepool.models.spec import ModelSpec
+from spikepool.models.within import coordinates, effects_of, hyperparameters_of_neurons
 
 
 def build_model(
@@ -52,15 +55,19 @@ def build_model(
     coords = {"neuron": list(tally.neurons)}
     if spec.is_tuned:
         coords["neuron_condition"] = tally.response_names
+    if spec.within is not None:
+        coords |= coordinates(tally)
     with pm.Model(coords=coords) as model:
         hyperparameters = place_hyperparameters(spec, priors)
+        if spec.within is not None:
+            hyperparameters = hyperparameters_of_neurons(spec, tally, priors, hyperparameters)
         theta = _log_rate(spec, tally, priors, hyperparameters, centring)
         delta = None
         if spec.dispersion_pooling is not None:
             delta = _log_dispersion(spec, tally, priors, hyperparameters, centring)
         if spec.is_tuned:
             statistics = family.statistics(tally.by_response())
-            theta, delta = _responses(tally, hyperparameters, centring, theta, delta)
+            theta, delta = _responses(spec, tally, hyperparameters, centring, theta, delta)
         terms = family.log_likelihood_terms(theta, delta, statistics, pt)
         total = statistics.constant.sum()
         for part in (terms.by_neuron, terms.by_cell, terms.by_tail, terms.by_large):
@@ -102,23 +109,24 @@ def place_hyperparameters(spec: ModelSpec, priors: Priors) -> dict[str, Any]:
     Returns
     -------
     dict of str to tensor
-        By the names of `hyperparameter_names`.
+        By the names of `hyperparameter_names`; with labels within groups one each of every group.
     """
     import pymc as pm
     import pytensor.tensor as pt
 
+    dims = None if spec.within is None else "group"
     name = FAMILIES[spec.family].dispersion_name
     placed: dict[str, Any] = {}
     for each in hyperparameter_names(spec):
         match each:
             case "delta":
-                shared = priors.of(name).variable(name)
-                placed[each] = pm.Deterministic("shared_delta", pt.log(shared))
+                shared = priors.of(name).variable(name, dims=dims)
+                placed[each] = pm.Deterministic("shared_delta", pt.log(shared), dims=dims)
             case "mu_delta":
-                typical = priors.of(f"typical_{name}").variable(f"typical_{name}")
-                placed[each] = pm.Deterministic("mu_delta", pt.log(typical))
+                typical = priors.of(f"typical_{name}").variable(f"typical_{name}", dims=dims)
+                placed[each] = pm.Deterministic("mu_delta", pt.log(typical), dims=dims)
             case _:
-                placed[each] = priors.of(each).variable(each)
+                placed[each] = priors.of(each).variable(each, dims=dims)
     return placed
 
 
@@ -163,6 +171,7 @@ def _log_dispersion(
 
 
 def _responses(
+    spec: ModelSpec,
     tally: Tally,
     hyperparameters: dict[str, Any],
     centring: Parametrization,
@@ -172,6 +181,8 @@ def _responses(
     """Place the responses to each condition; returns their log rates and log dispersions, (R,)."""
     neuron = tally.responses.neuron
     sd = hyperparameters.get("tuning_sd", np.float64(RATE_SD))
+    if spec.within is not None and "tuning_sd" in hyperparameters:
+        sd = sd[neuron]
     response = normal_members(
         "response", theta[neuron], sd, centring.response, dims="neuron_condition"
     )
@@ -203,4 +214,5 @@ def prior_names(spec: ModelSpec) -> tuple[str, ...]:
         "partial": (f"typical_{dispersion}", "tau_delta"),
     }
     of_tuning = ("tuning_sd",) if spec.condition_pooling == "partial" else ()
-    return (*of_rate[spec.pooling], *of_tuning, *of_dispersion[spec.dispersion_pooling])
+    of_labels = (effect.sd for effect in effects_of(spec))
+    return (*of_rate[spec.pooling], *of_tuning, *of_dispersion[spec.dispersion_pooling], *of_labels)

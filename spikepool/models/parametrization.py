@@ -11,7 +11,7 @@ All this holds for any location-scale family, x_i = w_i μ + τ^{w_i} z_i, and s
 population. A gamma population has no such form: its rates are sampled as they are (w_i = 1).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -77,6 +77,8 @@ def choose_parametrization(
         fixed = np.full(tally.n_neurons, float(choice == "centered"))
         responses = np.full(tally.responses.size, fixed[0]) if spec.is_tuned else None
         return Parametrization(rate=fixed, dispersion=fixed, response=responses)
+    if spec.within is not None:
+        return _of_groups(spec, tally)
     if spec.is_tuned:
         return _of_responses(spec, tally)
     family = FAMILIES[spec.family]
@@ -119,6 +121,25 @@ def centring_of(estimate: FloatArray, variance: FloatArray) -> FloatArray:
     log_posterior -= 0.5 * np.log(np.sum(1 / total, axis=1)) + np.log1p(_SPREADS**2)
     tau_squared = _SPREADS[_low_spread(log_posterior)] ** 2
     return np.asarray(tau_squared / (tau_squared + variance))
+
+
+def _of_groups(spec: ModelSpec, tally: Tally) -> Parametrization:
+    """Choose the centrings of every group's neurons as if the group were alone."""
+    alone = replace(spec, within=None)
+    chosen = [choose_parametrization(alone, tally.of_group(g)) for g in range(len(tally.groups))]
+    order = np.argsort(np.argsort(tally.group, kind="stable"), kind="stable")
+    response = None
+    if spec.is_tuned:
+        of_response = np.argsort(tally.group[tally.responses.neuron], kind="stable")
+        response = np.empty(tally.responses.size)
+        response[of_response] = np.concatenate(
+            [each.response for each in chosen if each.response is not None]
+        )
+    return Parametrization(
+        rate=np.concatenate([each.rate for each in chosen])[order],
+        dispersion=np.concatenate([each.dispersion for each in chosen])[order],
+        response=response,
+    )
 
 
 def _of_responses(spec: ModelSpec, tally: Tally) -> Parametrization:

@@ -7,15 +7,17 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from spikepool.config import ModelOptions
+from spikepool.config import EngineOptions, ModelOptions
 from spikepool.data.spike_counts import Notice
 from spikepool.data.tally import Tally
 from spikepool.data.wording import listed, quoted
-from spikepool.errors import NotIdentifiableError, UsageError
+from spikepool.errors import UsageError
 from spikepool.models.graph import prior_names
+from spikepool.models.identifiability import refuse_unidentified
 from spikepool.models.prior_spec import prior_notices, priors_of
 from spikepool.models.priors import Priors
 from spikepool.models.spec import Family, ModelSpec, Pooling
+from spikepool.models.within_plan import check_within, form_of_labels, refuse_within_gamma
 
 FEW_NEURONS = 5
 MOST_GROUPS_COMPARED = 15
@@ -70,6 +72,7 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
     notices: list[Notice] = []
     families = _families(options, tally, notices)
     poolings = _poolings(options, tally, notices)
+    refuse_within_gamma(options, tally)
     specs = tuple(
         dict.fromkeys(
             _spec(family, pooling, options, tally)
@@ -78,6 +81,7 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
     )
     _check_dispersion_pooling(options, specs, tally, notices)
     _check_population(options, poolings)
+    check_within(options, specs, tally, notices)
     _check_condition_pooling(options, tally)
     notices += prior_notices(options, {name for spec in specs for name in prior_names(spec)})
     _note_merged_conditions(specs, tally, notices)
@@ -87,6 +91,22 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
         text = f"{tally.n_neurons} neurons say little about τ, the spread between neurons"
         notices.append(Notice("few-neurons", text))
     return ModelPlan(specs, _primary(options, specs), priors, tuple(notices))
+
+
+def refuse_collapsed(engine: EngineOptions, spec: ModelSpec) -> None:
+    """Refuse the collapsed engine for a model whose neurons it cannot integrate out one by one.
+
+    Raises
+    ------
+    UsageError
+        Saying what couples them.
+    """
+    if engine.engine == "collapsed" and spec.coupling is not None:
+        raise UsageError(
+            f"--engine collapsed integrates neurons out one by one, and in the model {spec.label} "
+            f"{spec.coupling}",
+            "leave --engine at auto, or give --engine nuts",
+        )
 
 
 def _check_groups(
@@ -130,7 +150,7 @@ def _refuse_single_neurons(options: ModelOptions, groups: list[str], notices: li
     if not groups:
         return
     subject = f"group {quoted(groups[0])} has" if len(groups) == 1 else f"{listed(groups)} have"
-    _refuse(
+    refuse_unidentified(
         options,
         notices,
         f"partial pooling within groups needs a population in each, and {subject} one neuron: τ, "
@@ -145,7 +165,8 @@ def _spec(family: Family, pooling: Pooling, options: ModelOptions, tally: Tally)
     conditions = None
     if len(tally.conditions) > 1:
         conditions = options.condition_pooling or pooling
-    return ModelSpec(family, pooling, dispersion, population, conditions)
+    within = form_of_labels(tally) if pooling == "partial" else None
+    return ModelSpec(family, pooling, dispersion, population, conditions, within)
 
 
 def _families(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tuple[Family, ...]:
@@ -161,7 +182,7 @@ def _families(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tup
         )
         notices.append(Notice("nb-left-out", text))
         return ("poisson",)
-    _refuse(
+    refuse_unidentified(
         options,
         notices,
         "a negative-binomial model needs repeated trials, and no neuron has two: overdispersion "
@@ -180,7 +201,7 @@ def _poolings(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tup
         text = "one neuron is no population: partial pooling is left out"
         notices.append(Notice("partial-left-out", text))
         return tuple(pooling for pooling in asked if pooling != "partial")
-    _refuse(
+    refuse_unidentified(
         options,
         notices,
         "partial pooling needs a population, and the table has one neuron: τ, the spread between "
@@ -201,7 +222,7 @@ def _check_dispersion_pooling(
             "add --family nb2 or nb1",
         )
     if options.dispersion_pooling == "partial" and tally.n_neurons == 1:
-        _refuse(
+        refuse_unidentified(
             options,
             notices,
             "--dispersion-pooling partial needs a population, and the table has one neuron",
@@ -224,12 +245,6 @@ def _check_condition_pooling(options: ModelOptions, tally: Tally) -> None:
             f"--condition-pooling {options.condition_pooling}: the table has one condition",
             "name the column of conditions with --condition, or leave the option out",
         )
-
-
-def _refuse(options: ModelOptions, notices: list[Notice], message: str, hint: str) -> None:
-    if not options.allow_unidentified:
-        raise NotIdentifiableError(message, f"{hint} (or --allow-unidentified)")
-    notices.append(Notice("not-identified", f"not to be trusted: {message}"))
 
 
 def _note_merged_conditions(

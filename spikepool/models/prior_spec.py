@@ -139,6 +139,30 @@ PARAMETERS = _by_name(
         "the spread of one neuron's log rates between conditions",
         near_zero="weak tuning",
     ),
+    PriorParameter(
+        "within_sd",
+        "τ_u",
+        "the spread of mean log rates between labels within groups",
+        near_zero="labels within groups that are much alike",
+    ),
+    PriorParameter(
+        "interaction_sd",
+        "τ_v",
+        "the spread of what a label within groups adds in one group more than in another",
+        near_zero="groups that differ alike in all labels",
+    ),
+    PriorParameter(
+        "within_sd_delta",
+        "τ_uδ",
+        "the spread of mean log dispersions between labels within groups",
+        near_zero="labels within groups that are much alike",
+    ),
+    PriorParameter(
+        "interaction_sd_delta",
+        "τ_vδ",
+        "the same of log dispersions as interaction_sd",
+        near_zero="groups that differ alike in all labels",
+    ),
 )
 """By name, as models of counts have them."""
 _OF_ESTIMATES = PARAMETERS | _by_name(
@@ -149,7 +173,10 @@ _OF_ESTIMATES = PARAMETERS | _by_name(
     PriorParameter("theta", "θ", "what is estimated of each neuron, without pooling", ("normal",)),
 )
 """The same, in the words of the family of estimates."""
-_ON_THE_SQUARE = {"tau", "tau_delta", "tuning_sd"}
+_ON_THE_SQUARE = {
+    *("tau", "tau_delta", "tuning_sd", "within_sd", "interaction_sd"),
+    *("within_sd_delta", "interaction_sd_delta"),
+}
 _FIELDS = {"theta": "fixed"}
 
 

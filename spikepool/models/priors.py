@@ -233,6 +233,10 @@ class Priors:
         Population sd of δ.
     tuning_sd : Prior
         ω, sd of the log rates of one neuron between conditions.
+    within_sd, interaction_sd : Prior
+        τ_u and τ_v, sds of what labels within groups, and pairs of group and label, add to μ.
+    within_sd_delta, interaction_sd_delta : Prior
+        The same of μ_δ.
     a, b : Prior
         Shape and rate of a gamma population of rates; `b` has the unit of exposure. The
         defaults here are those of the BUGS pumps, where that unit is 1,000 hours.
@@ -249,6 +253,10 @@ class Priors:
     dispersion: Prior
     tau_delta: Prior
     tuning_sd: Prior = HalfNormal(1.0)
+    within_sd: Prior = HalfNormal(0.5)
+    interaction_sd: Prior = HalfNormal(0.5)
+    within_sd_delta: Prior = HalfNormal(0.5)
+    interaction_sd_delta: Prior = HalfNormal(0.5)
     a: Prior = Exponential(1.0)
     b: Prior = Gamma(0.1, 1.0)
     fixed: Normal | None = None
@@ -280,7 +288,8 @@ def default_priors(tally: Tally) -> Priors:
     Priors
         μ ~ N(m0, 2.5²) with m0 the mean over neurons of ln((Σy + ½)/Σe), which is also the fixed
         prior without pooling; τ ~ half-Cauchy(1); dispersion ~ half-normal(1);
-        τ_δ ~ half-normal(0.5); ω ~ half-normal(1); a ~ exponential(1); b ~ gamma(0.1, e^m0), so
+        τ_δ ~ half-normal(0.5); ω ~ half-normal(1); sds of labels within groups ~
+        half-normal(0.5); a ~ exponential(1); b ~ gamma(0.1, e^m0), so
         that another unit of exposure changes nothing but the unit of b.
     """
     m0 = float(np.log((tally.spike_count + 0.5) / tally.total_exposure).mean())

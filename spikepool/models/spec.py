@@ -5,6 +5,7 @@ from typing import Literal
 
 type Family = Literal["poisson", "nb2", "nb1", "normal"]
 type Pooling = Literal["none", "complete", "partial"]
+type LabelsWithin = Literal["crossed", "nested"]
 type PopulationName = Literal["normal", "student-t", "gamma"]
 
 FAMILY_LABELS: dict[Family, str] = {
@@ -35,6 +36,10 @@ class ModelSpec:
         Pooling of a neuron's responses to different conditions: about its own log rate with a
         spread that is estimated (`partial`) or fixed (`none`), or all alike (`complete`). None for
         tables without conditions.
+    within : {'crossed', 'nested'} or None
+        Whether labels within groups (animals) shift the means of the populations, which joins the
+        groups in one model (see `within`): `crossed` where some stand in several groups, `nested`
+        where none does. Of partially pooled rates only.
     """
 
     family: Family
@@ -42,12 +47,15 @@ class ModelSpec:
     dispersion_pooling: Pooling | None
     population: PopulationName = "normal"
     condition_pooling: Pooling | None = None
+    within: LabelsWithin | None = None
 
     def __post_init__(self) -> None:
         if (self.family in _WITHOUT_DISPERSION) != (self.dispersion_pooling is None):
             raise ValueError(f"only Poisson and normal models have no dispersion: {self}")
         if self.population != "normal" and self.pooling != "partial":
             raise ValueError(f"only partially pooled rates have a population: {self}")
+        if self.within is not None and (self.pooling != "partial" or self.population == "gamma"):
+            raise ValueError(f"only populations of log rates have labels within groups: {self}")
 
     @property
     def is_tuned(self) -> bool:
@@ -61,11 +69,19 @@ class ModelSpec:
         return poolings - {"none", None} != set()
 
     @property
+    def coupling(self) -> str | None:
+        """What keeps neurons from being independent given their population's parameters."""
+        if self.within is not None:
+            return "labels within groups join neurons of all groups"
+        return None
+
+    @property
     def name(self) -> str:
         """File-safe name: ``nb2-partial``, ``nb2-partial-complete`` where poolings differ.
 
         A population that is not normal comes last: ``nb2-partial-gamma``. Conditions that are
-        pooled otherwise: ``nb2-partial-conditions-none``.
+        pooled otherwise: ``nb2-partial-conditions-none``. Labels within groups:
+        ``nb2-partial-crossed``.
         """
         told = (
             f"conditions-{value}" if what == "conditions" else value
@@ -90,4 +106,6 @@ class ModelSpec:
             departures["conditions"] = str(self.condition_pooling)
         if self.population != "normal":
             departures["population"] = self.population
+        if self.within is not None:
+            departures["labels"] = self.within
         return departures

@@ -1,8 +1,13 @@
 """Differences and ratios between groups' population parameters.
 
-Groups are independent given the data, so that pairs of draws, one from each group's own
-posterior, are draws of both. They are made from each group's whole sample of hyperparameters,
-which is larger than the joint draws.
+Groups that are fitted alone are independent given the data, so that pairs of draws, one from each
+group's own posterior, are draws of both. They are made from each group's whole sample of
+hyperparameters, which is larger than the joint draws. Groups that labels within them join are drawn
+together, and are compared draw by draw.
+
+With labels within groups (animals) what is compared is the groups' means μ_g, those of a typical
+animal: how areas differ in animals like these, recorded or not. What an animal in both groups adds
+to both cancels; what an animal in one group adds does not, and widens the interval.
 """
 
 import hashlib
@@ -33,7 +38,7 @@ def contrast_groups(
     ----------
     spec : ModelSpec
     samples : mapping of str to HyperparameterSample
-        Of each group, by its name, in order.
+        Of each group, by its name, in order; draw by draw of all groups, where they are joined.
     interval : float
         Mass of the equal-tailed intervals.
 
@@ -53,10 +58,15 @@ def contrast_groups(
 
 
 def _drawn(spec: ModelSpec, group: str, sample: HyperparameterSample) -> dict[str, FloatArray]:
-    """Draw from a group's sample, in an order that has nothing to do with any other group's."""
-    digest = hashlib.sha256(group.encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
-    chosen = rng.permutation(systematic(sample.weights, PAIRS, 0.5))
+    """Draw from a group's sample, in an order that has nothing to do with that of any other group.
+
+    Groups that labels within them join keep the order of their joint draws.
+    """
+    chosen = systematic(sample.weights, PAIRS, 0.5)
+    if spec.within is None:
+        digest = hashlib.sha256(group.encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
+        chosen = rng.permutation(chosen)
     reported = reported_hyperparameters(spec, sample.values)
     return {name: values[chosen] for name, values in reported.items()}
 

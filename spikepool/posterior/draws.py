@@ -84,7 +84,8 @@ class PosteriorDraws(NeuronDraws):
     engine : str
     neurons : tuple of str, length N
     population : dict of str to ndarray, shape (chains, draws)
-        Hyperparameters by name; empty without any pooling.
+        Hyperparameters by name; empty without any pooling. Of groups in one joint model each by
+        its group, ``mu[V1]``.
     parametrization : Parametrization or None
         How far each neuron's parameters were centred; None where none was sampled.
     sampler : SamplerStatistics or None

@@ -1,7 +1,8 @@
 """A table's groups: taken apart before a fit, and put together after it.
 
 Groups share nothing but the priors, so their posteriors are independent: a model is fitted to
-each group alone, and what it says of the neurons is put back into the table's order.
+each group alone, and what it says of the neurons is put back into the table's order. Labels within
+groups join them (see `within`); such a model takes the table whole.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ WHOLE_TABLE = "all"
 
 @dataclass(frozen=True)
 class Part:
-    """Neurons that are exchangeable under a model: a group, or the whole table.
+    """Neurons that are fitted or summarised together: a group, or the whole table.
 
     Attributes
     ----------
@@ -51,12 +52,13 @@ class Part:
 
 
 def parts_of(spec: ModelSpec, tally: Tally) -> tuple[Part, ...]:
-    """Take a table apart into the populations of a model.
+    """Take a table apart into what a model is fitted to.
 
     Parameters
     ----------
     spec : ModelSpec
-        One without any pooling has no population, and takes the table whole.
+        One without any pooling has no population, and takes the table whole; so does one that
+        joins the groups.
     tally : Tally
 
     Returns
@@ -64,7 +66,7 @@ def parts_of(spec: ModelSpec, tally: Tally) -> tuple[Part, ...]:
     tuple of Part
         In the order of the tally's groups.
     """
-    if len(tally.groups) == 1 or not spec.pools:
+    if len(tally.groups) == 1 or not spec.pools or spec.within is not None:
         sizes = tally.n_neurons, len(tally.count), tally.responses.size
         neurons, cells, responses = (np.arange(size) for size in sizes)
         return (Part(WHOLE_TABLE, tally, neurons, cells, responses, whole=True),)

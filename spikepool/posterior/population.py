@@ -82,7 +82,7 @@ def summarise_population(
         )
     reported = reported_hyperparameters(spec, posterior.draws.population)
     return tuple(
-        replace(_of_chains(name, of, interval), group=group) for name, of in reported.items()
+        replace(summarise_chains(name, of, interval), group=group) for name, of in reported.items()
     )
 
 
@@ -102,7 +102,8 @@ def _of_sample(
     return _parameter(name, summary, sample.ess, sample.ess, float("nan"))
 
 
-def _of_chains(name: str, values: Draws, interval: float) -> PopulationParameter:
+def summarise_chains(name: str, values: Draws, interval: float) -> PopulationParameter:
+    """Summarise draws of a parameter, shape (chains, draws)."""
     summary = summarise(values.reshape(-1, 1), interval)
     mixing = measure_mixing(name, ("",), values[:, :, np.newaxis])
     diagnosed = (mixing.ess_bulk, mixing.ess_tail, mixing.r_hat)

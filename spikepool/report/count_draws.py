@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from spikepool.data.tally import Tally
+from spikepool.models.within import effects_of, entry, labels_of
 from spikepool.posterior.groups import in_step
-from spikepool.report.posterior_file import StoredDraws
+from spikepool.report.posterior_file import LabelledDraws, StoredDraws
 from spikepool.report.run_results import FittedModel, RunResults
 
 
@@ -26,6 +28,7 @@ def draws_of_counts(results: RunResults, most: int) -> Iterator[StoredDraws]:
             spec=model.spec,
             neurons=model.estimates.neurons,
             groups=_names(model),
+            effects=dict(_effects(model, results.tally)),
             hyperparameters={
                 name: _of_groups(model, name)[:, stored] for name in model.groups[0].hyperparameters
             },
@@ -38,6 +41,18 @@ def draws_of_counts(results: RunResults, most: int) -> Iterator[StoredDraws]:
                 "rate_unit": model.estimates.rate_unit,
             },
         )
+
+
+def _effects(model: FittedModel, tally: Tally) -> Iterator[tuple[str, LabelledDraws]]:
+    """Yield what labels within groups add, and how far it differs."""
+    if model.joint is None:
+        return
+    draws = model.joint.hyperparameters
+    for effect in effects_of(model.spec):
+        labels = labels_of(effect, tally)
+        entries = [draws[entry(effect.name, label)] for label in labels]
+        yield effect.sd, LabelledDraws(draws[effect.sd])
+        yield effect.name, LabelledDraws(np.stack(entries, axis=-1), effect.index, tuple(labels))
 
 
 def _names(model: FittedModel) -> tuple[str, ...]:

@@ -143,6 +143,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
     for model in summary["models"]:
         if model["is_primary"]:
             yield from _contrast_lines(model["contrasts"])
+            yield from _within_lines(model, columns_by_role(summary["data"]))
             yield from _tuning_line(model)
     yield own_weight_line(summary)
     unit = summary["data"]["rate_unit"]
@@ -164,6 +165,18 @@ def _tuning_line(model: Summary) -> Iterator[str]:
     ]
     if spreads:
         yield f"tuning     sd of log rates between conditions {', '.join(spreads)}"
+
+
+def _within_lines(model: Summary, columns: dict[str, str]) -> Iterator[str]:
+    """Say how far labels within groups lie apart: their means of log rates, and of dispersions."""
+    found = {each["parameter"]: _interval(each) for each in model["within"]}
+    for ending, what in (("", "mean log rates"), ("_delta", "mean log dispersions")):
+        if f"within_sd{ending}" in found:
+            spreads = f"{columns['within']} {found[f'within_sd{ending}']}"
+            if f"interaction_sd{ending}" in found:
+                pair = f"{columns['group']} × {columns['within']}"
+                spreads += f", {pair} {found[f'interaction_sd{ending}']}"
+            yield f"{'' if ending else 'within':<11}sd of {what}: {spreads}"
 
 
 def _contrast_lines(contrasts: list[Summary]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Posterior draws as NetCDF files that ArviZ reads."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,23 @@ from spikepool import __version__
 from spikepool.models.spec import ModelSpec
 
 type PosteriorParts = Literal["none", "population", "full"]
+
+
+@dataclass(frozen=True)
+class LabelledDraws:
+    """Draws of a parameter that no group has alone.
+
+    Attributes
+    ----------
+    values : ndarray, shape (chains, draws) or (chains, draws, labels)
+    dimension : str
+        Name of the third axis.
+    labels : tuple of str
+    """
+
+    values: NDArray[np.float64]
+    dimension: str = ""
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,8 @@ class StoredDraws:
         Besides the model's name and the version.
     groups : tuple of str
         Of the hyperparameters' third axis; empty where the whole table is one population.
+    effects : dict of str to LabelledDraws
+        Of labels within groups.
     """
 
     spec: ModelSpec
@@ -36,6 +55,7 @@ class StoredDraws:
     of_neurons: dict[str, NDArray[np.floating]] | None
     attributes: dict[str, str]
     groups: tuple[str, ...] = ()
+    effects: dict[str, LabelledDraws] = field(default_factory=dict)
 
 
 def render_posteriors(
@@ -80,8 +100,10 @@ def posterior_bytes(model: StoredDraws, *, full: bool) -> bytes:
     """
     import arviz_base
 
+    effects = {name: each.values for name, each in model.effects.items()}
+    of_neurons = _of_neurons(model) if full else {}
     tree = arviz_base.from_dict(
-        {"posterior": {**model.hyperparameters, **(_of_neurons(model) if full else {})}},
+        {"posterior": {**model.hyperparameters, **effects, **of_neurons}},
         coords=_coordinates(model, full=full),
         dims={**_dimensions(model), "theta": ["neuron"], "delta": ["neuron"]},
     )
@@ -94,11 +116,14 @@ def posterior_bytes(model: StoredDraws, *, full: bool) -> bytes:
 
 def _coordinates(model: StoredDraws, *, full: bool) -> dict[str, list[str]]:
     named = {"neuron": list(model.neurons) if full else [], "group": list(model.groups)}
+    named |= {each.dimension: list(each.labels) for each in model.effects.values()}
     return {name: labels for name, labels in named.items() if labels}
 
 
 def _dimensions(model: StoredDraws) -> dict[str, list[str]]:
-    return {name: ["group"] for name in model.hyperparameters} if model.groups else {}
+    dimensions = {name: [each.dimension] for name, each in model.effects.items() if each.labels}
+    of_groups = {name: ["group"] for name in model.hyperparameters} if model.groups else {}
+    return {**of_groups, **dimensions}
 
 
 def _of_neurons(model: StoredDraws) -> dict[str, NDArray[np.float32]]:

@@ -74,6 +74,10 @@ class FittedModel:
         Predictive densities of left-out trials and neurons; None of the engine ``nuts``.
     cross_check : CrossCheck or None
         Against the other engine, where that was asked for.
+    joint : GroupFit or None
+        All groups as they were fitted, where labels within them join them in one model.
+    within : tuple of PopulationParameter
+        What those labels add, and how far it differs.
     """
 
     spec: ModelSpec
@@ -86,14 +90,21 @@ class FittedModel:
     draws: NeuronDraws | None
     leave_out: LeaveOut | None = None
     cross_check: CrossCheck | None = None
+    joint: GroupFit | None = None
+    within: tuple[PopulationParameter, ...] = ()
+
+    @property
+    def computations(self) -> tuple[GroupFit, ...]:
+        """What was computed in one go: every group alone, or all of them."""
+        return self.groups if self.joint is None else (self.joint,)
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Each check that failed, in words, with its group where there are several."""
-        several = len(self.groups) > 1
+        several = len(self.computations) > 1
         return tuple(
             f"{listed([each.group])}: {problem}" if several else problem
-            for each in self.groups
+            for each in self.computations
             for problem in each.convergence.problems
         )
 

@@ -49,7 +49,7 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
 
 
 def _model(model: FittedModel, results: RunResults) -> Json:
-    convergences = [each.convergence for each in model.groups]
+    convergences = [each.convergence for each in model.computations]
     return {
         **model_names(model.spec),
         "engine": model.engine,
@@ -57,6 +57,10 @@ def _model(model: FittedModel, results: RunResults) -> Json:
         "converged": not model.problems,
         "problems": list(model.problems),
         "population": _population(model.population),
+        "within": [
+            {"group": each.group, "parameter": each.parameter, **_interval(each)}
+            for each in model.within
+        ],
         "contrasts": [_contrast(each) for each in model.contrasts],
         "dispersion_source": _dispersion_sources(model),
         "elpd": _elpd(model, results),

@@ -91,7 +91,7 @@ def make_population(results: RunResults) -> pa.Table:
     rows = [
         {**_model_cells(model.spec, model.engine), **vars(parameter)}
         for model in results.models
-        for parameter in model.population
+        for parameter in (*model.population, *model.within)
     ]
     return _of_rows("population", rows, results)
 
@@ -149,7 +149,7 @@ def make_diagnostics(results: RunResults) -> pa.Table:
     rows = [
         {**_model_cells(model.spec, model.engine), "group": _group(model, fit), **row}
         for model in results.models
-        for fit in model.groups
+        for fit in model.computations
         for row in _diagnostic_rows(fit)
     ]
     return _of_rows("diagnostics", rows, results)
@@ -309,7 +309,7 @@ def _described(table: str, counts: SpikeCounts) -> list[Column]:
 
 def _group(model: FittedModel, fit: GroupFit) -> str | None:
     """Name a group that was fitted alone; None where the whole table is one population."""
-    return fit.group if len(model.groups) > 1 else None
+    return fit.group if len(model.computations) > 1 else None
 
 
 def _diagnostic_rows(fit: GroupFit) -> Iterator[Row]:

@@ -16,10 +16,12 @@ from spikepool.diagnostics.predictive import check_predictive
 from spikepool.engines.dispatch import compute_posterior
 from spikepool.engines.seeds import group_seed
 from spikepool.models.plan import ModelPlan
+from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.contrasts import contrast_groups
 from spikepool.posterior.draws import Posterior
 from spikepool.posterior.groups import (
+    WHOLE_TABLE,
     Part,
     merge_draws,
     merge_estimates,
@@ -30,6 +32,11 @@ from spikepool.posterior.population import summarise_population
 from spikepool.posterior.results import NeuronEstimates, PredictiveCheck
 from spikepool.posterior.summaries import summarise_neurons
 from spikepool.posterior.summary import SummaryOptions
+from spikepool.posterior.within import (
+    posteriors_of_groups,
+    posteriors_of_pairs,
+    summarise_within,
+)
 from spikepool.progress import Progress
 from spikepool.report.run_results import FittedModel, GroupFit, RunResults
 from spikepool.runs.interface import RunPlan
@@ -126,7 +133,9 @@ def _fitted(
     left_out = [fit.posterior.quadrature.leave_out for fit in fits if fit.posterior.quadrature]
     known = [each for each in left_out if each is not None]
     checks = [fit.cross_check for fit in fits if fit.cross_check is not None]
-    samples = {fit.part.name: fit.posterior.hyperparameters for fit in fits}
+    joint = fits[0] if spec.within is not None else None
+    groups = _groups(fits, tally)
+    samples = {name: each.posterior.hyperparameters for name, each in groups.items()}
     keep = spec == plan.models.primary or plan.config.report.posterior == "full"
     return FittedModel(
         spec=spec,
@@ -134,22 +143,33 @@ def _fitted(
         estimates=merge_estimates(parts, [fit.estimates for fit in fits]),
         population=tuple(
             parameter
-            for fit in fits
-            for parameter in summarise_population(fit.posterior, interval, fit.part.name)
+            for name, each in groups.items()
+            for parameter in summarise_population(each.posterior, interval, name)
         ),
-        groups=tuple(_group_fit(fit) for fit in fits),
+        groups=tuple(_group_fit(name, each) for name, each in groups.items()),
         contrasts=contrast_groups(spec, samples, interval),
         seconds=time.perf_counter() - clock,
         draws=merge_draws(parts, [fit.posterior.draws for fit in fits]) if keep else None,
         leave_out=merge_left_out(parts, known) if len(known) == len(parts) else None,
         cross_check=worst_of(checks),
+        joint=_group_fit(WHOLE_TABLE, joint) if joint else None,
+        within=summarise_within(joint.posterior, tally, interval) if joint else (),
     )
 
 
-def _group_fit(fit: _PartFit) -> GroupFit:
+def _groups(fits: Sequence[_PartFit], tally: Tally) -> dict[str, _PartFit]:
+    """Return the fits by their groups: one each, or one of all that is taken apart."""
+    if fits[0].estimates.spec.within is None:
+        return {fit.part.name: fit for fit in fits}
+    (joint,) = fits
+    parts = posteriors_of_groups(joint.posterior, tally)
+    return {name: replace(joint, posterior=posterior) for name, posterior in parts.items()}
+
+
+def _group_fit(name: str, fit: _PartFit) -> GroupFit:
     return GroupFit(
-        group=fit.part.name,
-        neurons=fit.part.tally.neurons,
+        group=name,
+        neurons=fit.posterior.draws.neurons,
         hyperparameters=fit.posterior.draws.population,
         sample=fit.posterior.hyperparameters,
         convergence=fit.convergence,
@@ -201,13 +221,26 @@ def _fitted_part(
         posterior = compute_posterior(spec, part.tally, priors, again, options, progress)
         notices.append(_note_second_run(label, convergence, again))
         convergence = check_convergence(posterior)
-    estimates = summarise_neurons(posterior, part.tally, priors, options)
+    estimates = _estimates(posterior, part.tally, priors, options)
     return _PartFit(
         part=part,
         posterior=posterior,
         convergence=convergence,
         estimates=estimates,
         cross_check=_cross_checked(estimates, posterior, part, plan, engine, progress),
+    )
+
+
+def _estimates(
+    posterior: Posterior, tally: Tally, priors: Priors, options: SummaryOptions
+) -> NeuronEstimates:
+    """Summarise the neurons, of joined groups against the mean of their own pair."""
+    if posterior.draws.spec.within is None:
+        return summarise_neurons(posterior, tally, priors, options)
+    pairs = list(posteriors_of_pairs(posterior, tally))
+    parts = [part for part, _ in pairs]
+    return merge_estimates(
+        parts, [summarise_neurons(each, part.tally, priors, options) for part, each in pairs]
     )
 
 

@@ -10,7 +10,7 @@ from spikepool.config import RunConfig
 from spikepool.data.read import read_counts
 from spikepool.data.spike_counts import SpikeCounts
 from spikepool.data.tally import Tally, tally_counts
-from spikepool.models.plan import ModelPlan, plan_models
+from spikepool.models.plan import ModelPlan, plan_models, refuse_collapsed
 from spikepool.progress import Progress
 from spikepool.report.count_reading import summarise_data
 from spikepool.report.summary_parts import Json
@@ -79,4 +79,7 @@ def plan_counts(config: RunConfig) -> CountPlan:
     """Read the tables and choose the models; nothing is fitted or written."""
     counts = read_counts(config.input)
     tally = tally_counts(counts)
-    return CountPlan(config, counts, plan_models(config.model, tally), tally)
+    models = plan_models(config.model, tally)
+    for spec in models.specs:
+        refuse_collapsed(config.engine, spec)
+    return CountPlan(config, counts, models, tally)

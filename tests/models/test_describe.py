@@ -125,3 +125,24 @@ def test_groups_have_parameters_of_their_own(spec, own, build_tally):
     assert "V1, V2" in text
     assert own in text
     assert "groups" not in describe_model(spec, priors, groups=("all",))
+
+
+def test_labels_within_groups_are_told(priors):
+    """What they add, with priors; groups do not have the sds of their own."""
+    crossed = ModelSpec("nb2", "partial", "partial", within="crossed")
+    lines = describe_model(crossed, priors, groups=("V1", "V2")).splitlines()
+    assert lines[0] == "NB2 partial (crossed labels)"
+    start = lines.index(
+        "  within      μ is μ_g + u_a + v_ga in group g with label a: crossed labels"
+    )
+    assert lines[start + 1 : start + 3] == [
+        "              u_a ~ normal(0, τ_u), v_ga ~ normal(0, τ_v)",
+        "              the same of μ_δ, with τ_uδ and τ_vδ",
+    ]
+    symbols = ("τ_u", "τ_v", "τ_uδ", "τ_vδ")
+    assert lines[-6:-2] == [f"              {symbol} ~ half-normal(0.5)" for symbol in symbols]
+    assert lines[-1] == "              each has its own μ, τ, μ_δ, τ_δ, with these priors"
+    nested = describe_model(replace(crossed, dispersion_pooling="none", within="nested"), priors)
+    assert "u_a ~ normal(0, τ_u)" in nested
+    assert "τ_v" not in nested
+    assert "the same of" not in nested

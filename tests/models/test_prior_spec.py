@@ -34,7 +34,8 @@ POSITIVE = {"half-normal", "half-cauchy", "half-student-t", "exponential", "gamm
 POSITIVE |= {"inverse-gamma", "uniform"}
 ALLOWED = dict.fromkeys(PARAMETERS, POSITIVE) | {"mu": {"normal", "uniform"}}
 ALLOWED |= {"theta": {"normal"}}
-ON_THE_SQUARE = {"tau", "tau_delta", "tuning_sd"}
+SDS_WITHIN = {"within_sd", "interaction_sd", "within_sd_delta", "interaction_sd_delta"}
+ON_THE_SQUARE = {"tau", "tau_delta", "tuning_sd"} | SDS_WITHIN
 
 
 @pytest.fixture
