@@ -142,8 +142,7 @@ class Tally:
             count=self.count[cells],
             weight=self.weight[cells],
             group=np.zeros(len(members), dtype=np.int64),
-            within=None,
-            within_labels=(),
+            within=None if self.within is None else self.within[members],
         )
 
     def cells_of_group(self, group: int) -> IntArray:

@@ -11,7 +11,8 @@ All this holds for any location-scale family, x_i = w_i μ + τ^{w_i} z_i, and s
 population. A gamma population has no such form: its rates are sampled as they are (w_i = 1).
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -77,7 +78,7 @@ def choose_parametrization(
         fixed = np.full(tally.n_neurons, float(choice == "centered"))
         responses = np.full(tally.responses.size, fixed[0]) if spec.is_tuned else None
         return Parametrization(rate=fixed, dispersion=fixed, response=responses)
-    if spec.within is not None:
+    if spec.within is not None and len(tally.groups) > 1:
         return _of_groups(spec, tally)
     if spec.is_tuned:
         return _of_responses(spec, tally)
@@ -89,7 +90,7 @@ def choose_parametrization(
     variance = 1 / family.information(log_rate, delta, family.statistics(tally))
     rate = np.ones(tally.n_neurons)
     if POPULATIONS[spec.population].has_centring:
-        rate = centring_of(log_rate, variance)
+        rate = centring_of(log_rate, variance, _with_one_mean(spec, tally))
     return Parametrization(rate=rate, dispersion=dispersion_weight)
 
 
@@ -101,32 +102,50 @@ def _refuse_centred_population(spec: ModelSpec) -> None:
         )
 
 
-def centring_of(estimate: FloatArray, variance: FloatArray) -> FloatArray:
+def _with_one_mean(spec: ModelSpec, tally: Tally) -> list[IntArray]:
+    """Return the neurons of every label within the one group; none where all have one mean."""
+    if spec.within is None:
+        return []
+    pair = tally.pairs.of_neuron
+    return [np.flatnonzero(pair == each).astype(np.int64) for each in range(pair.max() + 1)]
+
+
+def centring_of(
+    estimate: FloatArray, variance: FloatArray, with_one_mean: Sequence[IntArray] = ()
+) -> FloatArray:
     """Choose centrings from estimates of the neurons' parameters alone.
 
     Parameters
     ----------
     estimate, variance : ndarray, shape (N,)
         Each θ̂_i ~ N(μ, τ² + variance_i), in units in which τ ~ half-Cauchy(1).
+    with_one_mean : sequence of ndarray of int64
+        Places of the neurons that share a μ; empty: all share one.
 
     Returns
     -------
     ndarray, shape (N,)
         κ_i at the first percentile of τ.
     """
-    total = _SPREADS[:, np.newaxis] ** 2 + variance
-    centre = np.sum(estimate / total, axis=1) / np.sum(1 / total, axis=1)
-    squares = (estimate - centre[:, np.newaxis]) ** 2 / total
-    log_posterior = -0.5 * np.sum(np.log(total) + squares, axis=1)
-    log_posterior -= 0.5 * np.log(np.sum(1 / total, axis=1)) + np.log1p(_SPREADS**2)
+    log_posterior = -np.log1p(_SPREADS**2)
+    for places in with_one_mean or (slice(None),):
+        log_posterior = log_posterior + _log_evidence_of_spread(estimate[places], variance[places])
     tau_squared = _SPREADS[_low_spread(log_posterior)] ** 2
     return np.asarray(tau_squared / (tau_squared + variance))
 
 
+def _log_evidence_of_spread(estimate: FloatArray, variance: FloatArray) -> FloatArray:
+    """Log density of the estimates at every τ of `_SPREADS`, with a flat μ integrated out."""
+    total = _SPREADS[:, np.newaxis] ** 2 + variance
+    centre = np.sum(estimate / total, axis=1) / np.sum(1 / total, axis=1)
+    squares = (estimate - centre[:, np.newaxis]) ** 2 / total
+    log_density = -0.5 * np.sum(np.log(total) + squares, axis=1)
+    return np.asarray(log_density - 0.5 * np.log(np.sum(1 / total, axis=1)))
+
+
 def _of_groups(spec: ModelSpec, tally: Tally) -> Parametrization:
     """Choose the centrings of every group's neurons as if the group were alone."""
-    alone = replace(spec, within=None)
-    chosen = [choose_parametrization(alone, tally.of_group(g)) for g in range(len(tally.groups))]
+    chosen = [choose_parametrization(spec, tally.of_group(g)) for g in range(len(tally.groups))]
     order = np.argsort(np.argsort(tally.group, kind="stable"), kind="stable")
     response = None
     if spec.is_tuned:
@@ -162,7 +181,7 @@ def _of_responses(spec: ModelSpec, tally: Tally) -> Parametrization:
     precision = np.bincount(neuron, 1 / (spread + variance))
     rate = np.ones(tally.n_neurons)
     if POPULATIONS[spec.population].has_centring:
-        rate = centring_of(own, 1 / precision)
+        rate = centring_of(own, 1 / precision, _with_one_mean(spec, tally))
     return Parametrization(rate=rate, dispersion=dispersion_weight, response=response)
 
 

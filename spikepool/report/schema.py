@@ -210,7 +210,10 @@ POPULATION = (
         "the log dispersions; gain_sd (NB2) or excess_fano (NB1): the one shared dispersion; in "
         "words: typical_rate = exp E[θ] (in rate_unit) and rate_spread_fold = exp sd(θ), which are "
         "exp mu and exp tau of a normal population; typical_gain_sd = exp mu_delta (NB2), "
-        "typical_excess_fano = exp 2 mu_delta (NB1).",
+        "typical_excess_fano = exp 2 mu_delta (NB1). With labels within groups (--within) mu, tau, "
+        "mu_delta and tau_delta are those of a typical label, and below them stand within_sd, the "
+        "sd of what a label adds to mu (within_effect[LABEL]), and interaction_sd, the sd of what "
+        "it adds in one group alone (interaction_effect[LABEL]); of mu_delta the same with _delta.",
     ),
     number("mean", "of the parameter", "Posterior mean. Empty: it does not exist."),
     number("sd", "of the parameter", "Posterior standard deviation. Empty: it does not exist."),
@@ -240,7 +243,9 @@ CONTRASTS = (
         "parameter",
         "As in population. mu and typical_rate: the groups' typical rates; tau: the spread between "
         "neurons; mu_delta and typical_gain_sd (NB2) or typical_excess_fano (NB1): the typical "
-        "dispersions; gain_sd or excess_fano: the groups' shared dispersions.",
+        "dispersions; gain_sd or excess_fano: the groups' shared dispersions. With labels within "
+        "groups (--within) these are of typical labels, so that their intervals hold for other "
+        "labels (animals) than those of the table, too.",
     ),
     text("group", "The group compared."),
     text("reference", "The group it is compared with."),
@@ -289,11 +294,12 @@ _OF_QUADRATURE = "Empty: engine nuts, or a neuron that was not among those check
 
 DIAGNOSTICS = (
     *MODEL,
-    text("group", "The group that was fitted alone. Empty: the whole table is one population."),
+    text("group", "The group that was fitted alone. Empty: all neurons were fitted together."),
     text(
         "parameter",
-        "nuts: the sampled quantity, or sampler for the whole run of the model. collapsed: "
-        "hyperparameters for their sample, quadrature for a neuron's integral.",
+        "nuts: the sampled quantity (mu[GROUP] where groups are fitted together), or sampler for "
+        "the whole run of the model. collapsed: hyperparameters for their sample, quadrature for a "
+        "neuron's integral.",
     ),
     text("neuron", "The neuron. Empty: a hyperparameter, or the whole model."),
     number("r_hat", "", f"Rank-normalised split R-hat. Empty: it did not vary. {_OF_CHAINS}"),

@@ -9,7 +9,7 @@ from scipy import stats
 from spikepool.data.spike_counts import Labels, SpikeCounts
 from spikepool.data.tally import tally_counts
 from spikepool.models.graph import build_model, prior_names
-from spikepool.models.parametrization import choose_parametrization
+from spikepool.models.parametrization import centring_of, choose_parametrization
 from spikepool.models.priors import HalfNormal, default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.models.within import effects_of, labels_of
@@ -200,16 +200,28 @@ def test_effects_and_what_they_are_of():
     assert labels == [["m0", "m1", "m2"], ["V1,m0", "V1,m1", "V2,m0", "V2,m2"]]
 
 
-def test_centrings_are_those_of_each_group_alone():
+@pytest.mark.parametrize("conditions", [None, "partial"])
+def test_centrings_are_those_of_each_group_alone(conditions):
     """Of neurons and of their responses, back in the table's order."""
-    spec = ModelSpec("nb2", "partial", "partial", condition_pooling="partial", within="crossed")
+    spec = ModelSpec("nb2", "partial", "partial", condition_pooling=conditions, within="crossed")
     tally = tally_counts(table(spec))
     together = choose_parametrization(spec, tally)
     of_response = tally.group[tally.responses.neuron]
     for group in range(2):
-        alone = choose_parametrization(
-            dataclasses.replace(spec, within=None), tally.of_group(group)
-        )
+        alone = choose_parametrization(spec, tally.of_group(group))
         np.testing.assert_array_equal(together.rate[tally.group == group], alone.rate)
         np.testing.assert_array_equal(together.dispersion[tally.group == group], alone.dispersion)
-        np.testing.assert_array_equal(together.response[of_response == group], alone.response)
+        if conditions:
+            np.testing.assert_array_equal(together.response[of_response == group], alone.response)
+
+
+def test_centring_goes_by_the_spread_about_the_means_of_labels():
+    """Neurons that are alike within animals, which differ, are centred as if all were alike."""
+    rng = np.random.default_rng(0)
+    places = [np.arange(0, 20), np.arange(20, 40)]
+    variance = np.full(40, 0.2)
+    alike = rng.normal(0, 0.45, 40)
+    apart = alike + np.repeat([0.0, 3.0], 20)
+    within = centring_of(apart, variance, places)
+    np.testing.assert_allclose(within, centring_of(alike, variance, places), rtol=1e-12)
+    np.testing.assert_array_less(within, centring_of(apart, variance) / 2)
