@@ -48,7 +48,7 @@ def simulated(rng):
 
 def samples_of(spec, tally, priors, seed):
     """Fit, and return the hyperparameters of each area."""
-    options = EngineOptions(seed=seed, draws=500, tune=500)
+    options = EngineOptions(seed=seed, draws=500, tune=500, chains=2)
     fits = {
         part.name: compute_posterior(spec, part.tally, priors, options, SUMMARY, Silent())
         for part in parts_of(spec, tally)
