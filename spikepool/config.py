@@ -157,13 +157,16 @@ class ModelOptions(Section):
     """Pooling of a neuron's responses to the conditions: partial estimates how far they spread
     about its own rate, none leaves each free, complete takes all as repeats. [default: as the
     rates]"""
+    condition_effects: bool = False
+    """Give each condition an effect on the log rates of all neurons (of a group), about which
+    their own responses lie; the effects sum to zero (partially pooled conditions only, by nuts)."""
     population: Literal["normal", "student-t", "gamma"] = "normal"
     """Population of partially pooled rates: normal or student-t (4 degrees of freedom; lets
     outlying neurons stand apart) log rates, or gamma rates."""
     prior: PriorTexts = ()
     """Priors other than the defaults, as NAME=FAMILY(NUMBERS): tau=half-normal(1). Names: mu, tau,
     theta, a, b, gain_sd, typical_gain_sd, root_excess_fano, typical_root_excess_fano, tau_delta,
-    tuning_sd, within_sd, interaction_sd, within_sd_delta, interaction_sd_delta."""
+    tuning_sd, condition_sd, within_sd, interaction_sd, within_sd_delta, interaction_sd_delta."""
     primary: str | None = None
     """Model of the table neurons, as family:pooling[:dispersion-pooling]. [default: nb2:partial]"""
     allow_unidentified: bool = False

@@ -95,6 +95,10 @@ def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
     """Diagnose hyperparameters, then what each neuron has of its own."""
     for name, values in draws.population.items():
         yield measure_mixing(name, ("",), values[:, :, np.newaxis])
+    if draws.condition_effect is not None:
+        for place, label in enumerate(draws.conditions):
+            values = draws.condition_effect[..., place : place + 1]
+            yield measure_mixing(f"condition_effect[{label}]", ("",), values)
     spec, centring = draws.spec, draws.parametrization
     if spec.pooling != "complete":
         mixing = measure_mixing("theta", draws.neurons, draws.theta.astype(np.float64, copy=False))

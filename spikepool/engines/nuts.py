@@ -9,6 +9,7 @@ from spikepool.config import EngineOptions
 from spikepool.data.tally import Tally
 from spikepool.engines.sampler import Sampled, sample_model
 from spikepool.engines.seeds import model_seed
+from spikepool.models.condition_effects import presented_names
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import build_model
 from spikepool.models.parametrization import Parametrization, choose_parametrization
@@ -60,6 +61,8 @@ def _reported_variables(spec: ModelSpec) -> list[str]:
         names.append("tuning_sd")
     if spec.is_tuned:
         names.append("response")
+    if spec.condition_effects:
+        names += ["condition_sd", "condition_effect"]
     names += [name for effect in effects_of(spec) for name in (effect.sd, effect.name)]
     dispersion = FAMILIES[spec.family].dispersion_name
     if spec.dispersion_pooling is None:
@@ -81,6 +84,7 @@ def _assemble(
     draws = dict(sampled.draws)
     theta, delta = draws.pop("theta", None), draws.pop("delta", None)
     response = draws.pop("response", None)
+    condition_effect = draws.pop("condition_effect", None)
     if theta is None:
         theta = _shared(draws["mu"], tally)
     if delta is None and spec.dispersion_pooling is not None:
@@ -93,6 +97,8 @@ def _assemble(
         theta=theta,
         delta=delta,
         response=response,
+        condition_effect=condition_effect,
+        conditions=() if condition_effect is None else presented_names(tally),
         parametrization=parametrization,
         sampler=sampled.sampler,
     )

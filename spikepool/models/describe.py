@@ -76,7 +76,13 @@ def _condition_lines(spec: ModelSpec) -> Iterator[str]:
         case "complete":
             yield "all alike, as repeats: complete pooling"
         case "partial":
-            yield "θ_ic ~ normal(θ_i, ω_b) in condition c, for θ_i in the counts: partial pooling"
+            centre = "θ_i + c_c" if spec.condition_effects else "θ_i"
+            yield (
+                f"θ_ic ~ normal({centre}, ω_b) in condition c, for θ_i in the counts: "
+                "partial pooling"
+            )
+            if spec.condition_effects:
+                yield "c_c ~ normal(0, ω_c), what condition c adds in all neurons; their sum is 0"
 
 
 def _dispersion_lines(spec: ModelSpec) -> Iterator[str]:

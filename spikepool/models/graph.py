@@ -3,8 +3,10 @@
 Names in the model: ``mu``, ``tau`` (gamma population: ``a``, ``b``), ``theta`` (log rate, per
 neuron), ``mu_delta``, ``tau_delta``, ``delta`` (log dispersion, per neuron). With conditions
 ``theta`` is a neuron's own log rate, about which its ``response`` to each condition lies with sd
-``tuning_sd``. Partially pooled parameters are sampled as ``theta_sampled``, ``delta_sampled`` and
-``response_sampled`` (see `parametrization`), rates of a gamma population as ``rate_sampled``.
+``tuning_sd``; with effects of conditions, about which it lies after each condition has added its
+``condition_effect`` (sd ``condition_sd``) to all neurons. Partially pooled parameters are sampled
+as ``theta_sampled``, ``delta_sampled`` and ``response_sampled`` (see `parametrization`), rates of a
+gamma population as ``rate_sampled``.
 With labels within groups (see `within`) every group has its own of all these hyperparameters, along
 the dimension ``group``.
 """
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from spikepool.data.tally import Tally
+from spikepool.models.condition_effects import place_condition_effects, presented_names
 from spikepool.models.families import FAMILIES
 from spikepool.models.parametrization import Parametrization, choose_parametrization
 from spikepool.models.populations import POPULATIONS, normal_members
@@ -55,6 +58,9 @@ def build_model(
     coords = {"neuron": list(tally.neurons)}
     if spec.is_tuned:
         coords["neuron_condition"] = tally.response_names
+    if spec.condition_effects:
+        names = presented_names(tally)
+        coords |= {"condition": list(names), "contrast": [f"{i}" for i in range(1, len(names))]}
     if spec.within is not None:
         coords |= coordinates(tally)
     with pm.Model(coords=coords) as model:
@@ -80,8 +86,9 @@ def build_model(
 def hyperparameter_names(spec: ModelSpec) -> tuple[str, ...]:
     """Names of what the neurons' parameters depend on, in the model's order.
 
-    Those of the rates' population; ``tuning_sd``, the spread between conditions; ``mu_delta`` and
-    ``tau_delta``, or ``delta``, the logarithm of a dispersion that all neurons share.
+    Those of the rates' population; ``tuning_sd``, the spread between conditions, and
+    ``condition_sd``, that of their effects on all neurons; ``mu_delta`` and ``tau_delta``, or
+    ``delta``, the logarithm of a dispersion that all neurons share.
     """
     of_rate = {
         "none": (),
@@ -94,8 +101,13 @@ def hyperparameter_names(spec: ModelSpec) -> tuple[str, ...]:
         "complete": ("delta",),
         "partial": ("mu_delta", "tau_delta"),
     }
-    of_tuning = ("tuning_sd",) if spec.condition_pooling == "partial" else ()
+    of_tuning = _tuning_names(spec)
     return (*of_rate[spec.pooling], *of_tuning, *of_dispersion[spec.dispersion_pooling])
+
+
+def _tuning_names(spec: ModelSpec) -> tuple[str, ...]:
+    of_conditions = ("condition_sd",) if spec.condition_effects else ()
+    return (*(("tuning_sd",) if spec.condition_pooling == "partial" else ()), *of_conditions)
 
 
 def place_hyperparameters(spec: ModelSpec, priors: Priors) -> dict[str, Any]:
@@ -183,9 +195,13 @@ def _responses(
     sd = hyperparameters.get("tuning_sd", np.float64(RATE_SD))
     if spec.within is not None and "tuning_sd" in hyperparameters:
         sd = sd[neuron]
-    response = normal_members(
-        "response", theta[neuron], sd, centring.response, dims="neuron_condition"
-    )
+    centre = theta[neuron]
+    if spec.condition_effects:
+        assert centring.condition is not None  # noqa: S101 - chosen with the spec
+        centre = centre + place_condition_effects(
+            tally, hyperparameters["condition_sd"], centring.condition
+        )
+    response = normal_members("response", centre, sd, centring.response, dims="neuron_condition")
     return response, None if delta is None else delta[neuron]
 
 
@@ -213,6 +229,6 @@ def prior_names(spec: ModelSpec) -> tuple[str, ...]:
         "complete": (dispersion,),
         "partial": (f"typical_{dispersion}", "tau_delta"),
     }
-    of_tuning = ("tuning_sd",) if spec.condition_pooling == "partial" else ()
+    of_tuning = _tuning_names(spec)
     of_labels = (effect.sd for effect in effects_of(spec))
     return (*of_rate[spec.pooling], *of_tuning, *of_dispersion[spec.dispersion_pooling], *of_labels)

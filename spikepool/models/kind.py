@@ -42,6 +42,11 @@ def _refuse_options_of_counts(config: RunConfig) -> None:
                 f"--{option} belongs to counts: estimates have no Fano factor",
                 f"leave out --{option}",
             )
+    if config.model.condition_effects:
+        raise UsageError(
+            "--condition-effects belongs to counts: estimates have no conditions",
+            "leave out --condition-effects",
+        )
     if config.input.within:
         raise UsageError(
             "--within belongs to counts: estimates are fitted as one population, whatever their "

@@ -20,6 +20,7 @@ import numpy as np
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.errors import UsageError
+from spikepool.models.condition_effects import presented
 from spikepool.models.families import FAMILIES, CountFamily
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.spec import ModelSpec
@@ -45,11 +46,14 @@ class Parametrization:
     rate, dispersion : ndarray, shape (N,)
     response : ndarray, shape (R,), or None
         Of the responses to each condition; None where they are not parameters.
+    condition : ndarray, shape (conditions − 1,), or None
+        Of the contrasts that effects of conditions on all neurons are made of.
     """
 
     rate: FloatArray
     dispersion: FloatArray
     response: FloatArray | None = None
+    condition: FloatArray | None = None
 
 
 def choose_parametrization(
@@ -77,7 +81,9 @@ def choose_parametrization(
             _refuse_centred_population(spec)
         fixed = np.full(tally.n_neurons, float(choice == "centered"))
         responses = np.full(tally.responses.size, fixed[0]) if spec.is_tuned else None
-        return Parametrization(rate=fixed, dispersion=fixed, response=responses)
+        contrasts = len(presented(tally)) - 1
+        effects = np.full(contrasts, fixed[0]) if spec.condition_effects else None
+        return Parametrization(fixed, fixed, responses, effects)
     if spec.within is not None and len(tally.groups) > 1:
         return _of_groups(spec, tally)
     if spec.is_tuned:
@@ -176,13 +182,35 @@ def _of_responses(spec: ModelSpec, tally: Tally) -> Parametrization:
     variance = 1 / family.information(log_rate, delta[neuron], family.statistics(of_responses))
     own = np.bincount(neuron, log_rate / variance) / np.bincount(neuron, 1 / variance)
     departure = log_rate - own[neuron]
+    condition = None
+    if spec.condition_effects:
+        effect, condition = _effects(departure, variance, tally)
+        departure = departure - effect
     response = centring_of(departure, variance)
     spread = max(float(np.mean(departure**2 - variance)), 0.0)
     precision = np.bincount(neuron, 1 / (spread + variance))
     rate = np.ones(tally.n_neurons)
     if POPULATIONS[spec.population].has_centring:
         rate = centring_of(own, 1 / precision, _with_one_mean(spec, tally))
-    return Parametrization(rate=rate, dispersion=dispersion_weight, response=response)
+    return Parametrization(
+        rate=rate, dispersion=dispersion_weight, response=response, condition=condition
+    )
+
+
+def _effects(
+    departure: FloatArray, variance: FloatArray, tally: Tally
+) -> tuple[FloatArray, FloatArray]:
+    """Estimate the effects of conditions from departures of responses, and choose their centring.
+
+    Returns the effect of every response's condition, and one centring for all contrasts.
+    """
+    _, of = np.unique(tally.responses.condition, return_inverse=True)
+    plain = np.bincount(of, departure) / np.bincount(of)
+    spread = max(float(np.mean((departure - plain[of]) ** 2 - variance)), 0.0)
+    precision = np.bincount(of, 1 / (spread + variance))
+    effect = np.bincount(of, departure / (spread + variance)) / precision
+    centring = centring_of(effect, 1 / precision).mean()
+    return effect[of], np.full(len(precision) - 1, centring)
 
 
 def _dispersion_weights(

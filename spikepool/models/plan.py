@@ -12,6 +12,7 @@ from spikepool.data.spike_counts import Notice
 from spikepool.data.tally import Tally
 from spikepool.data.wording import listed, quoted
 from spikepool.errors import UsageError
+from spikepool.models.condition_plan import check_condition_effects, refuse_condition_effects
 from spikepool.models.graph import prior_names
 from spikepool.models.identifiability import refuse_unidentified
 from spikepool.models.prior_spec import prior_notices, priors_of
@@ -73,6 +74,7 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
     families = _families(options, tally, notices)
     poolings = _poolings(options, tally, notices)
     refuse_within_gamma(options, tally)
+    refuse_condition_effects(options, tally)
     specs = tuple(
         dict.fromkeys(
             _spec(family, pooling, options, tally)
@@ -82,6 +84,7 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
     _check_dispersion_pooling(options, specs, tally, notices)
     _check_population(options, poolings)
     check_within(options, specs, tally, notices)
+    check_condition_effects(options, specs, tally, notices)
     _check_condition_pooling(options, tally)
     notices += prior_notices(options, {name for spec in specs for name in prior_names(spec)})
     _note_merged_conditions(specs, tally, notices)
@@ -166,7 +169,8 @@ def _spec(family: Family, pooling: Pooling, options: ModelOptions, tally: Tally)
     if len(tally.conditions) > 1:
         conditions = options.condition_pooling or pooling
     within = form_of_labels(tally) if pooling == "partial" else None
-    return ModelSpec(family, pooling, dispersion, population, conditions, within)
+    effects = options.condition_effects and conditions == "partial"
+    return ModelSpec(family, pooling, dispersion, population, conditions, within, effects)
 
 
 def _families(options: ModelOptions, tally: Tally, notices: list[Notice]) -> tuple[Family, ...]:

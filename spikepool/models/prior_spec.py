@@ -140,6 +140,12 @@ PARAMETERS = _by_name(
         near_zero="weak tuning",
     ),
     PriorParameter(
+        "condition_sd",
+        "ω_c",
+        "the spread of the effects of conditions on all neurons",
+        near_zero="conditions that move all neurons alike",
+    ),
+    PriorParameter(
         "within_sd",
         "τ_u",
         "the spread of mean log rates between labels within groups",
@@ -174,7 +180,7 @@ _OF_ESTIMATES = PARAMETERS | _by_name(
 )
 """The same, in the words of the family of estimates."""
 _ON_THE_SQUARE = {
-    *("tau", "tau_delta", "tuning_sd", "within_sd", "interaction_sd"),
+    *("tau", "tau_delta", "tuning_sd", "condition_sd", "within_sd", "interaction_sd"),
     *("within_sd_delta", "interaction_sd_delta"),
 }
 _FIELDS = {"theta": "fixed"}

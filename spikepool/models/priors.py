@@ -233,6 +233,8 @@ class Priors:
         Population sd of δ.
     tuning_sd : Prior
         ω, sd of the log rates of one neuron between conditions.
+    condition_sd : Prior
+        ω_c, sd of the effects of conditions on all neurons.
     within_sd, interaction_sd : Prior
         τ_u and τ_v, sds of what labels within groups, and pairs of group and label, add to μ.
     within_sd_delta, interaction_sd_delta : Prior
@@ -253,6 +255,7 @@ class Priors:
     dispersion: Prior
     tau_delta: Prior
     tuning_sd: Prior = HalfNormal(1.0)
+    condition_sd: Prior = HalfNormal(1.0)
     within_sd: Prior = HalfNormal(0.5)
     interaction_sd: Prior = HalfNormal(0.5)
     within_sd_delta: Prior = HalfNormal(0.5)
@@ -288,7 +291,7 @@ def default_priors(tally: Tally) -> Priors:
     Priors
         μ ~ N(m0, 2.5²) with m0 the mean over neurons of ln((Σy + ½)/Σe), which is also the fixed
         prior without pooling; τ ~ half-Cauchy(1); dispersion ~ half-normal(1);
-        τ_δ ~ half-normal(0.5); ω ~ half-normal(1); sds of labels within groups ~
+        τ_δ ~ half-normal(0.5); ω and ω_c ~ half-normal(1); sds of labels within groups ~
         half-normal(0.5); a ~ exponential(1); b ~ gamma(0.1, e^m0), so
         that another unit of exposure changes nothing but the unit of b.
     """

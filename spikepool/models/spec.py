@@ -36,6 +36,9 @@ class ModelSpec:
         Pooling of a neuron's responses to different conditions: about its own log rate with a
         spread that is estimated (`partial`) or fixed (`none`), or all alike (`complete`). None for
         tables without conditions.
+    condition_effects : bool
+        Whether each condition shifts the log rates of all neurons; with partially pooled
+        conditions only.
     within : {'crossed', 'nested'} or None
         Whether labels within groups (animals) shift the means of the populations, which joins the
         groups in one model (see `within`): `crossed` where some stand in several groups, `nested`
@@ -48,6 +51,7 @@ class ModelSpec:
     population: PopulationName = "normal"
     condition_pooling: Pooling | None = None
     within: LabelsWithin | None = None
+    condition_effects: bool = False
 
     def __post_init__(self) -> None:
         if (self.family in _WITHOUT_DISPERSION) != (self.dispersion_pooling is None):
@@ -56,6 +60,8 @@ class ModelSpec:
             raise ValueError(f"only partially pooled rates have a population: {self}")
         if self.within is not None and (self.pooling != "partial" or self.population == "gamma"):
             raise ValueError(f"only populations of log rates have labels within groups: {self}")
+        if self.condition_effects and (self.condition_pooling != "partial" or self.within):
+            raise ValueError(f"only partially pooled conditions have effects, unjoined: {self}")
 
     @property
     def is_tuned(self) -> bool:
@@ -73,6 +79,8 @@ class ModelSpec:
         """What keeps neurons from being independent given their population's parameters."""
         if self.within is not None:
             return "labels within groups join neurons of all groups"
+        if self.condition_effects:
+            return "all neurons share the effects of the conditions"
         return None
 
     @property
@@ -81,7 +89,7 @@ class ModelSpec:
 
         A population that is not normal comes last: ``nb2-partial-gamma``. Conditions that are
         pooled otherwise: ``nb2-partial-conditions-none``. Labels within groups:
-        ``nb2-partial-crossed``.
+        ``nb2-partial-crossed``; effects of conditions: ``nb2-partial-condition``.
         """
         told = (
             f"conditions-{value}" if what == "conditions" else value
@@ -108,4 +116,6 @@ class ModelSpec:
             departures["population"] = self.population
         if self.within is not None:
             departures["labels"] = self.within
+        if self.condition_effects:
+            departures["effects"] = "condition"
         return departures

@@ -90,6 +90,10 @@ class PosteriorDraws(NeuronDraws):
         How far each neuron's parameters were centred; None where none was sampled.
     sampler : SamplerStatistics or None
         None where draws are independent.
+    condition_effect : ndarray, shape (chains, draws, conditions), or None
+        What each condition adds to the log rates of all neurons.
+    conditions : tuple of str
+        Of those effects.
     """
 
     engine: str
@@ -97,6 +101,8 @@ class PosteriorDraws(NeuronDraws):
     population: dict[str, NDArray[np.float64]]
     parametrization: Parametrization | None = None
     sampler: SamplerStatistics | None = None
+    condition_effect: NDArray[np.float64] | None = None
+    conditions: tuple[str, ...] = ()
 
     def flat(self, name: str) -> FloatArray:
         """Draws of a hyperparameter over all chains; shape (chains × draws,)."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.spec import Family, ModelSpec
-from spikepool.posterior.draws import Posterior
+from spikepool.posterior.draws import Posterior, PosteriorDraws
 from spikepool.posterior.groups import WHOLE_TABLE
 from spikepool.posterior.mixing import measure_mixing
 from spikepool.posterior.quadrature import HyperparameterSample
@@ -70,7 +70,9 @@ def summarise_population(
     Returns
     -------
     tuple of PopulationParameter
-        Empty without any pooling.
+        Empty without any pooling. Last the effect of every condition on the log rates of all
+        neurons, c, where the model has such: ``condition_effect[90]``, and e^c, the ratio of rates:
+        ``condition_ratio[90]``.
     """
     spec = posterior.draws.spec
     if posterior.quadrature is not None:
@@ -81,9 +83,20 @@ def summarise_population(
             for name, of in reported.items()
         )
     reported = reported_hyperparameters(spec, posterior.draws.population)
+    reported |= _condition_effects(posterior.draws)
     return tuple(
         replace(summarise_chains(name, of, interval), group=group) for name, of in reported.items()
     )
+
+
+def _condition_effects(draws: PosteriorDraws) -> dict[str, Draws]:
+    """Return the effect of every condition, and what it multiplies rates with."""
+    if draws.condition_effect is None:
+        return {}
+    effects = dict(zip(draws.conditions, np.moveaxis(draws.condition_effect, -1, 0), strict=True))
+    return {f"condition_effect[{label}]": of for label, of in effects.items()} | {
+        f"condition_ratio[{label}]": np.exp(of) for label, of in effects.items()
+    }
 
 
 def _of_sample(

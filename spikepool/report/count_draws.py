@@ -44,15 +44,34 @@ def draws_of_counts(results: RunResults, most: int) -> Iterator[StoredDraws]:
 
 
 def _effects(model: FittedModel, tally: Tally) -> Iterator[tuple[str, LabelledDraws]]:
-    """Yield what labels within groups add, and how far it differs."""
+    """Yield what conditions, and labels within groups, add, and how far the latter differs."""
+    of_conditions = [
+        _over_all(each.condition_effect, each.conditions, tally.conditions)
+        for each in model.groups
+        if each.condition_effect is not None
+    ]
+    if of_conditions:
+        axes = {"group": _names(model), "condition": tally.conditions}
+        values = np.stack(in_step(of_conditions), axis=2) if axes["group"] else of_conditions[0]
+        named = {axis: labels for axis, labels in axes.items() if labels}
+        yield "condition_effect", LabelledDraws(values, named)
     if model.joint is None:
         return
     draws = model.joint.hyperparameters
     for effect in effects_of(model.spec):
-        labels = labels_of(effect, tally)
+        labels = tuple(labels_of(effect, tally))
         entries = [draws[entry(effect.name, label)] for label in labels]
         yield effect.sd, LabelledDraws(draws[effect.sd])
-        yield effect.name, LabelledDraws(np.stack(entries, axis=-1), effect.index, tuple(labels))
+        yield effect.name, LabelledDraws(np.stack(entries, axis=-1), {effect.index: labels})
+
+
+def _over_all(
+    values: NDArray[np.float64], own: tuple[str, ...], every: tuple[str, ...]
+) -> NDArray[np.float64]:
+    """Put a group's effects in the places of all conditions; NaN where it was not presented."""
+    whole = np.full((*values.shape[:2], len(every)), np.nan)
+    whole[..., [every.index(name) for name in own]] = values
+    return whole
 
 
 def _names(model: FittedModel) -> tuple[str, ...]:

@@ -15,19 +15,17 @@ type PosteriorParts = Literal["none", "population", "full"]
 
 @dataclass(frozen=True)
 class LabelledDraws:
-    """Draws of a parameter that no group has alone.
+    """Draws of a parameter with axes of its own.
 
     Attributes
     ----------
-    values : ndarray, shape (chains, draws) or (chains, draws, labels)
-    dimension : str
-        Name of the third axis.
-    labels : tuple of str
+    values : ndarray, shape (chains, draws, ...)
+    axes : dict of str to tuple of str
+        Name of each further axis, and the labels along it.
     """
 
     values: NDArray[np.float64]
-    dimension: str = ""
-    labels: tuple[str, ...] = ()
+    axes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class StoredDraws:
     groups : tuple of str
         Of the hyperparameters' third axis; empty where the whole table is one population.
     effects : dict of str to LabelledDraws
-        Of labels within groups.
+        Of labels within groups, and of conditions.
     """
 
     spec: ModelSpec
@@ -116,12 +114,13 @@ def posterior_bytes(model: StoredDraws, *, full: bool) -> bytes:
 
 def _coordinates(model: StoredDraws, *, full: bool) -> dict[str, list[str]]:
     named = {"neuron": list(model.neurons) if full else [], "group": list(model.groups)}
-    named |= {each.dimension: list(each.labels) for each in model.effects.values()}
+    for each in model.effects.values():
+        named |= {axis: list(labels) for axis, labels in each.axes.items()}
     return {name: labels for name, labels in named.items() if labels}
 
 
 def _dimensions(model: StoredDraws) -> dict[str, list[str]]:
-    dimensions = {name: [each.dimension] for name, each in model.effects.items() if each.labels}
+    dimensions = {name: list(each.axes) for name, each in model.effects.items()}
     of_groups = {name: ["group"] for name in model.hyperparameters} if model.groups else {}
     return {**of_groups, **dimensions}
 

@@ -41,6 +41,10 @@ class GroupFit:
     sample : HyperparameterSample
         All that is known of them: the engine's weighted sample, else the draws.
     convergence : Convergence
+    condition_effect : ndarray, shape (chains, draws, conditions), or None
+        Draws of what each condition adds to all neurons' log rates.
+    conditions : tuple of str
+        Of those effects.
     """
 
     group: str
@@ -48,6 +52,8 @@ class GroupFit:
     hyperparameters: dict[str, NDArray[np.float64]]
     sample: HyperparameterSample
     convergence: Convergence
+    condition_effect: NDArray[np.float64] | None = None
+    conditions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,10 @@ POPULATION = (
         "typical_excess_fano = exp 2 mu_delta (NB1). With labels within groups (--within) mu, tau, "
         "mu_delta and tau_delta are those of a typical label, and below them stand within_sd, the "
         "sd of what a label adds to mu (within_effect[LABEL]), and interaction_sd, the sd of what "
-        "it adds in one group alone (interaction_effect[LABEL]); of mu_delta the same with _delta.",
+        "it adds in one group alone (interaction_effect[LABEL]); of mu_delta the same with _delta. "
+        "condition_sd: sd of the effects of conditions on the log rates of all neurons "
+        "(condition_effect[CONDITION]); condition_ratio[CONDITION] = exp of the effect: the rates "
+        "over their geometric mean over the conditions; the effects sum to zero.",
     ),
     number("mean", "of the parameter", "Posterior mean. Empty: it does not exist."),
     number("sd", "of the parameter", "Posterior standard deviation. Empty: it does not exist."),

@@ -173,6 +173,8 @@ def _group_fit(name: str, fit: _PartFit) -> GroupFit:
         hyperparameters=fit.posterior.draws.population,
         sample=fit.posterior.hyperparameters,
         convergence=fit.convergence,
+        condition_effect=fit.posterior.draws.condition_effect,
+        conditions=fit.posterior.draws.conditions,
     )
 
 

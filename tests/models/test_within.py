@@ -215,6 +215,19 @@ def test_centrings_are_those_of_each_group_alone(conditions):
             np.testing.assert_array_equal(together.response[of_response == group], alone.response)
 
 
+@pytest.mark.parametrize("conditions", [None, "partial"])
+def test_neurons_alike_within_animals_are_centred_less(build_tally, conditions):
+    """Two animals that differ make no neuron stand apart in its own population."""
+    spec = ModelSpec("poisson", "partial", None, condition_pooling=conditions, within="nested")
+    animal = np.repeat([0, 1], 10)
+    counts = np.random.default_rng(1).poisson(np.array([3, 60])[animal, np.newaxis], (20, 6))
+    tally = build_tally(counts, condition=[[0, 0, 0, 1, 1, 1]] * 20)
+    tally = dataclasses.replace(tally, within=animal, within_labels=("m0", "m1"))
+    rate = choose_parametrization(spec, tally).rate
+    alike = choose_parametrization(dataclasses.replace(spec, within=None), tally).rate
+    np.testing.assert_array_less(rate, alike)
+
+
 def test_centring_goes_by_the_spread_about_the_means_of_labels():
     """Neurons that are alike within animals, which differ, are centred as if all were alike."""
     rng = np.random.default_rng(0)

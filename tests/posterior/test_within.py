@@ -15,8 +15,8 @@ from spikepool.posterior.within import (
 )
 
 SPEC = ModelSpec("nb2", "partial", "partial", condition_pooling="partial", within="crossed")
-AREA, ANIMAL = np.array([0, 1, 0, 1, 0]), np.array([0, 1, 1, 1, 0])
-PAIRS = {"V1,m0": [0, 4], "V1,m1": [2], "V2,m1": [1, 3]}
+AREA, ANIMAL = np.array([0, 1, 0, 1, 0]), np.array([0, 1, 0, 1, 1])
+PAIRS = {"V1,m0": [0, 2], "V1,m1": [4], "V2,m1": [1, 3]}
 DRAWS = 50
 
 

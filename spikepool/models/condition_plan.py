@@ -1,0 +1,84 @@
+"""What a design with conditions can tell of effects on all neurons, and what it cannot."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spikepool.config import ModelOptions
+from spikepool.data.spike_counts import Notice
+from spikepool.data.tally import Tally
+from spikepool.data.wording import listed
+from spikepool.errors import UsageError
+from spikepool.models.spec import ModelSpec
+
+FEW_CONDITIONS = 5
+"""Fewer conditions say little of how far their effects differ."""
+
+
+def refuse_condition_effects(options: ModelOptions, tally: Tally) -> None:
+    """Refuse effects of conditions where there are none, and with labels within groups.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not options.condition_effects:
+        return
+    n = len(tally.conditions)
+    if n == 1:
+        raise UsageError(
+            "--condition-effects: the table has one condition",
+            "name the column of conditions with --condition, or leave the option out",
+        )
+    pairs = np.unique(tally.group[tally.responses.neuron] * n + tally.responses.condition) // n
+    single = [tally.groups[g] for g in np.flatnonzero(np.bincount(pairs) == 1)]
+    if single:
+        raise UsageError(
+            f"--condition-effects needs several conditions in every group; one only has: "
+            f"{listed(single)}",
+            "leave such groups out with --where, or leave out --condition-effects",
+        )
+    if tally.within is not None:
+        raise UsageError(
+            "--condition-effects and --within cannot be fitted together yet",
+            "leave out one of them",
+        )
+
+
+def check_condition_effects(
+    options: ModelOptions, specs: Sequence[ModelSpec], tally: Tally, notices: list[Notice]
+) -> None:
+    """Refuse effects of conditions that no model has; say what to know of them.
+
+    Parameters
+    ----------
+    options : ModelOptions
+    specs : sequence of ModelSpec
+    tally : Tally
+    notices : list of Notice
+
+    Raises
+    ------
+    UsageError
+        If no model pools conditions partially.
+    """
+    if not options.condition_effects:
+        return
+    others = [spec.label for spec in specs if not spec.condition_effects]
+    if len(others) == len(specs):
+        raise UsageError(
+            "--condition-effects: only where conditions are partially pooled do responses lie "
+            "about something that conditions could shift",
+            "add --pooling partial, or --condition-pooling partial",
+        )
+    if len(tally.conditions) < FEW_CONDITIONS:
+        text = (
+            f"{len(tally.conditions)} conditions say little about ω_c, the spread of their effects"
+        )
+        notices.append(Notice("few-conditions", text))
+    if others:
+        text = (
+            f"--condition-effects is of partially pooled conditions; fitted without it: "
+            f"{listed(others)}"
+        )
+        notices.append(Notice("effects-left-out", text))
