@@ -12,7 +12,7 @@ from spikepool.pipeline import plan_run, run
 from spikepool.progress import Silent
 
 EFFECTS = {"low": -1.0, "mid": 0.2, "high": 0.8}
-"""Their sum is zero. Neurons of V2 were not presented with mid."""
+"""Their sum is zero. Neurons of V2 were not presented with high."""
 NUTS = {"draws": 200, "tune": 200, "chains": 2, "retry": False, "seed": 5}
 
 
@@ -26,7 +26,7 @@ def table(tmp_path_factory):
         writer.writerow(("neuron", "count", "area", "contrast"))
         for i in range(16):
             area, own = ("V1", "V2")[i % 2], rng.normal(1.5, 0.6)
-            for contrast in ("low", "mid", "high") if area == "V1" else ("low", "high"):
+            for contrast in ("low", "mid", "high") if area == "V1" else ("low", "mid"):
                 rate = np.exp(own + EFFECTS[contrast] + rng.normal(0, 0.1))
                 writer.writerows((f"n{i}", y, area, contrast) for y in rng.poisson(rate, 10))
     return str(path)
@@ -63,13 +63,13 @@ def test_effects_are_found(fitted):
     """
     found = {(row["group"], row["parameter"]): row for row in fitted[2]["population"]}
     wanted = {("V1", name): effect for name, effect in EFFECTS.items()}
-    wanted |= {("V2", "low"): -0.9, ("V2", "high"): 0.9}
+    wanted |= {("V2", "low"): -0.6, ("V2", "mid"): 0.6}
     for (group, name), effect in wanted.items():
         row = found[group, f"condition_effect[{name}]"]
         assert abs(float(row["mean"]) - effect) < 5 * float(row["sd"])
         ratio = found[group, f"condition_ratio[{name}]"]
         assert float(ratio["median"]) == pytest.approx(np.exp(float(row["median"])), rel=0.01)
-    assert ("V2", "condition_effect[mid]") not in found
+    assert ("V2", "condition_effect[high]") not in found
     assert float(found["V1", "tuning_sd"]["median"]) < float(found["V1", "condition_sd"]["median"])
 
 
@@ -79,9 +79,9 @@ def test_effects_sum_to_zero_and_are_stored(fitted):
     effect = xr.open_dataset(path, group="posterior")["condition_effect"]
     assert effect.dims == ("chain", "draw", "group", "condition")
     np.testing.assert_allclose(effect.sum("condition"), 0, atol=1e-12)
-    assert np.isnan(effect.sel(group="V2", condition="mid")).all()
+    assert np.isnan(effect.sel(group="V2", condition="high")).all()
     low = effect.sel(group="V2", condition="low")
-    np.testing.assert_allclose(low, -effect.sel(group="V2", condition="high"), atol=1e-12)
+    np.testing.assert_allclose(low, -effect.sel(group="V2", condition="mid"), atol=1e-12)
     mean = {(r["group"], r["parameter"]): float(r["mean"]) for r in fitted[2]["population"]}
     assert float(low.mean()) == pytest.approx(mean["V2", "condition_effect[low]"], rel=1e-9)
 
@@ -90,7 +90,7 @@ def test_effects_are_diagnosed(fitted):
     """Each has a row of its own."""
     named = {(row["group"], row["parameter"]) for row in fitted[2]["diagnostics"]}
     assert ("V1", "condition_effect[mid]") in named
-    assert ("V2", "condition_effect[high]") in named
+    assert ("V2", "condition_effect[mid]") in named
     assert ("V2", "condition_sd") in named
 
 

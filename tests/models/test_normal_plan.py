@@ -94,6 +94,8 @@ class TestKindOfTable:
             ({"model": {"family": "normal"}, "report": {"fano_ddof": 0}}, "--fano-ddof"),
             ({"model": {"family": "normal"}, "report": {"fano_threshold": 2}}, "--fano-threshold"),
             ({"model": {"family": "normal"}, "report": {"fdr": 0.1}}, "--fdr"),
+            ({"model": {"family": "normal"}, "input": {"within": "animal"}}, "--within belongs"),
+            ({"model": {"family": "normal", "condition_effects": True}}, "--condition-effects bel"),
         ],
     )
     def test_what_does_not_go_together(self, settings, match):
