@@ -25,6 +25,7 @@ from spikepool.models.priors import HalfNormal, Normal, Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.contrasts import contrast_groups
 from spikepool.posterior.groups import parts_of
+from spikepool.posterior.population import reported_hyperparameters
 from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Silent
 
@@ -139,9 +140,13 @@ def masses_below(posterior, truth, own, group):
 
 def contrasted(spec, samples, truth):
     """Whether each contrast's interval holds the truth."""
+    first, second = (
+        reported_hyperparameters(spec, {name: truth[name][[group]] for name in sample.values})
+        for group, sample in enumerate(samples.values())
+    )
     for mass in MASSES:
         for found in contrast_groups(spec, samples, mass):
-            difference = truth[found.parameter][1] - truth[found.parameter][0]
+            difference = float(second[found.parameter][0] - first[found.parameter][0])
             inside = found.difference_lower <= difference <= found.difference_upper
             yield (found.parameter, mass), float(inside)
 

@@ -8,6 +8,7 @@ from numba import njit
 
 from spikepool.engines.collapsed.kernels import (
     OPTIONS,
+    POINTS,
     aliasing,
     column_sums,
     density_quantiles,
@@ -15,6 +16,7 @@ from spikepool.engines.collapsed.kernels import (
     draw_pair,
     evidence,
     place_moments,
+    polynomial,
     reached,
     row_sums,
     squared_error,
@@ -168,6 +170,89 @@ def _examine(table, shift, likelihood, c, errors, edges):
             errors[c] = max(errors[c], aliasing(terms, length, total))
             edges[c, 0] = max(edges[c, 0], terms[0] / total)
             edges[c, 1] = max(edges[c, 1], terms[length - 1] / total)
+
+
+@njit(**OPTIONS)
+def _narrow_lines(log_l, start, step, a, sd, nodes, log_weights, polynomials, lines):
+    """Put ln (weight × likelihood) at the nodes about `a` into `lines`, one row for each node.
+
+    Logarithms are interpolated along θ. Returns the share of the weight below the first θ, and
+    above the last, where the likelihood at the end is taken.
+    """
+    length, n_columns = log_l.shape
+    below = above = 0.0
+    for h in range(nodes.size):
+        place = (a + sd * nodes[h]) / step - start
+        if place < 0.0:
+            below += np.exp(log_weights[h])
+        elif place > length - 1:
+            above += np.exp(log_weights[h])
+        base = polynomial(min(max(place, 0.0), length - 1.0), length, polynomials)
+        line = lines[h]
+        line[:n_columns] = log_weights[h]
+        for m in range(POINTS):
+            weight = polynomials[m]
+            own = log_l[base + m]
+            for k in range(n_columns):
+                line[k] += weight * own[k]
+    return below, above
+
+
+@njit(**OPTIONS)
+def _exponentiated(lines, count, n_columns, top, scratch):
+    """Put e to each line, over its largest value `top`, in its place."""
+    top[:n_columns] = -np.inf
+    for h in range(count):
+        for k in range(n_columns):
+            top[k] = max(top[k], lines[h, k])
+    for h in range(count):
+        line = lines[h]
+        for k in range(n_columns):
+            line[k] -= top[k]
+        exponentials(line, n_columns, scratch)
+
+
+@njit(**OPTIONS)
+def add_narrow_responses(
+    logs, offset, first, theta_start, theta_length, theta_step, peak, a_start, a_step, rows,
+    columns, tuning_sd, rule, rule_count, rule_nodes, rule_log_weights, values, values_offset,
+    edges,
+):  # fmt: skip
+    """As `add_responses`, for the ω that are narrow beside a response's likelihood.
+
+    `rule`, shape (R, Q): which of the Gauss-Hermite rules about a serves, if one does.
+    """
+    most, widest = rule_nodes.shape[1], columns.max()
+    lines, top, scratch = np.empty((most, widest)), np.empty(widest), np.empty(widest)
+    polynomials = np.empty(POINTS)
+    n_tuning = tuning_sd.size
+    for i in range(rows.size):
+        n_rows, n_columns = rows[i], columns[i]
+        target = values[values_offset[i] : values_offset[i + 1]].reshape(
+            n_tuning, n_rows, n_columns
+        )
+        for c in range(first[i], first[i + 1]):
+            log_l = logs[offset[c] : offset[c + 1]].reshape(theta_length[c], n_columns)
+            least = peak[c] + np.log(LEAST)
+            for q in range(n_tuning):
+                which = rule[c, q]
+                if which >= rule_count.size:
+                    continue
+                count = rule_count[which]
+                nodes, log_weights = rule_nodes[which, :count], rule_log_weights[which]
+                for j in range(n_rows):
+                    below, above = _narrow_lines(
+                        log_l, theta_start[c], theta_step[c], (a_start[i] + j) * a_step[i],
+                        tuning_sd[q], nodes, log_weights, polynomials, lines,
+                    )  # fmt: skip
+                    edges[c, 0] = max(edges[c, 0], below)
+                    edges[c, 1] = max(edges[c, 1], above)
+                    _exponentiated(lines, count, n_columns, top, scratch)
+                    for k in range(n_columns):
+                        total = 0.0
+                        for h in range(count):
+                            total += lines[h, k]
+                        target[q, j, k] += max(top[k] + np.log(total), least)
 
 
 @njit(**OPTIONS)
@@ -500,22 +585,76 @@ def add_response_densities(
 
 
 @njit(**OPTIONS)
-def add_narrow_density(
-    share, mean, sd, theta_start, theta_length, theta_step, density
+def add_narrow_densities(
+    logs, offset, first, theta_start, theta_length, theta_step, a_start, a_step, rows, columns,
+    tuning_sd, rule, rule_count, rule_nodes, rule_log_weights, shares, shares_offset, blur,
+    densities, sums,
 ):  # fmt: skip
-    """Add one response's mass at one narrow ω: about `mean` with `sd`, of every (a, δ)."""
-    n_rows, n_columns = share.shape
-    for j in range(n_rows):
-        for k in range(n_columns):
-            centre, width = mean[j, k], sd[j, k]
-            scale = share[j, k] * theta_step / (width * np.sqrt(2 * np.pi))
-            low = max(int(np.floor((centre - 8 * width) / theta_step)) - theta_start, 0)
-            high = min(
-                int(np.ceil((centre + 8 * width) / theta_step)) - theta_start, theta_length - 1
-            )
-            for t in range(low, high + 1):
-                z = ((theta_start + t) * theta_step - centre) / width
-                density[t, k] += scale * np.exp(-0.5 * z * z)
+    """As `add_response_densities`, for the ω that are narrow beside a response's likelihood.
+
+    The sums are exact; on the nodes of θ stands a normal density with the mean, and the sd if it
+    is no less than `blur`, shape (N,), at every (a, δ).
+    """
+    most, widest = rule_nodes.shape[1], columns.max()
+    lines, top, scratch = np.empty((most, widest)), np.empty(widest), np.empty(widest)
+    polynomials = np.empty(POINTS)
+    n_tuning = tuning_sd.size
+    for i in range(rows.size):
+        n_rows, n_columns = rows[i], columns[i]
+        own = shares[shares_offset[i] : shares_offset[i + 1]].reshape(n_tuning, n_rows, n_columns)
+        for c in range(first[i], first[i + 1]):
+            length, step = theta_length[c], theta_step[c]
+            log_l = logs[offset[c] : offset[c + 1]].reshape(length, n_columns)
+            density = densities[offset[c] : offset[c + 1]].reshape(length, n_columns)
+            middle = (theta_start[c] + 0.5 * (length - 1)) * step
+            for q in range(n_tuning):
+                which = rule[c, q]
+                if which >= rule_count.size:
+                    continue
+                count = rule_count[which]
+                nodes, log_weights = rule_nodes[which, :count], rule_log_weights[which]
+                j0, j1 = _occupied(own[q])
+                for j in range(j0, j1):
+                    a = (a_start[i] + j) * a_step[i]
+                    _narrow_lines(
+                        log_l, theta_start[c], step, a, tuning_sd[q], nodes, log_weights,
+                        polynomials, lines,
+                    )  # fmt: skip
+                    _exponentiated(lines, count, n_columns, top, scratch)
+                    for k in range(n_columns):
+                        total = mean = square = rate = squared_rate = 0.0
+                        for h in range(count):
+                            weight = lines[h, k]
+                            x = a + tuning_sd[q] * nodes[h] - middle
+                            growth = np.exp(x)
+                            total += weight
+                            mean += weight * x
+                            square += weight * x * x
+                            rate += weight * growth
+                            squared_rate += weight * growth * growth
+                        share = own[q, j, k]
+                        mean /= total
+                        square /= total
+                        sums[c, 0] += share
+                        sums[c, 1] += share * mean
+                        sums[c, 2] += share * square
+                        sums[c, 3] += share * rate / total
+                        sums[c, 4] += share * squared_rate / total
+                        sd = max(np.sqrt(max(square - mean * mean, 0.0)), blur[i])
+                        _add_normal(
+                            share, mean + middle, sd, theta_start[c], step, length, density, k
+                        )
+
+
+@njit(**OPTIONS)
+def _add_normal(share, centre, width, start, step, length, density, k):
+    """Add a normal density's mass on the nodes of θ to one column."""
+    scale = share * step / (width * np.sqrt(2 * np.pi))
+    low = max(int(np.floor((centre - 8 * width) / step)) - start, 0)
+    high = min(int(np.ceil((centre + 8 * width) / step)) - start, length - 1)
+    for t in range(low, high + 1):
+        z = ((start + t) * step - centre) / width
+        density[t, k] += scale * np.exp(-0.5 * z * z)
 
 
 @njit(**OPTIONS)

@@ -14,10 +14,10 @@ from spikepool.engines.collapsed.leave_out import TrialCollector
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, in_parallel
 from spikepool.engines.collapsed.responses import ResponseStatistics
 from spikepool.engines.collapsed.tuned_lattice import (
+    HERMITE,
     ResponseLattice,
     TunedLattice,
     fill_responses,
-    narrow_parts,
 )
 from spikepool.models.families import CountFamily
 
@@ -144,46 +144,29 @@ class ResponseCollector:
             densities,
             sums,
         )
-        self._add_narrow(s, lattice, responses, mass, densities, sums)
+        kernels_tuned.add_narrow_densities(
+            responses.values,
+            responses.offset,
+            s.first,
+            theta.start,
+            theta.length,
+            theta.step,
+            lattice.rows.start,
+            lattice.rows.step,
+            lattice.rows.length,
+            lattice.columns.length,
+            lattice.tuning.sd,
+            responses.rule,
+            HERMITE.count,
+            HERMITE.nodes,
+            HERMITE.log_weights,
+            mass,
+            lattice.offset,
+            np.maximum(_BLUR * _sd_of_rows(lattice, mass), 1e-9),
+            densities,
+            sums,
+        )
         return densities, sums
-
-    def _add_narrow(
-        self,
-        s: ResponseStatistics,
-        lattice: TunedLattice,
-        responses: ResponseLattice,
-        mass: FloatArray,
-        densities: FloatArray,
-        sums: FloatArray,
-    ) -> None:
-        """Add what stands at ω too narrow for the nodes of θ: moments exactly, shape blurred."""
-        theta, n_tuning = lattice.theta, len(lattice.tuning.sd)
-        middle = (theta.start + 0.5 * (theta.length - 1)) * theta.step
-        blur = _BLUR * _sd_of_rows(lattice, mass)
-        for part in narrow_parts(
-            self._family, s, lattice.rows, lattice.columns, lattice.tuning.sd, responses.relative_sd
-        ):
-            x = part.theta[:, :, np.newaxis] - middle[part.chosen]
-            weights = np.exp(part.logs - part.logs.max(axis=0))
-            weights /= weights.sum(axis=0)
-            powers = [(weights * of).sum(axis=0) for of in (x, x * x, np.exp(x), np.exp(2 * x))]
-            sd = np.sqrt(np.maximum(powers[1] - powers[0] ** 2, 0.0))
-            for place, c in enumerate(part.chosen.tolist()):
-                i = int(s.neuron[c])
-                shape = n_tuning, lattice.rows.length[i], lattice.columns.length[i]
-                share = mass[lattice.offset[i] : lattice.offset[i + 1]].reshape(shape)[part.q]
-                sums[c] += [share.sum(), *((share * of[..., place]).sum() for of in powers)]
-                kernels_tuned.add_narrow_density(
-                    share,
-                    powers[0][..., place] + middle[c],
-                    np.maximum(sd[..., place], max(blur[i], 1e-9)),
-                    theta.start[c],
-                    theta.length[c],
-                    theta.step[c],
-                    densities[responses.offset[c] : responses.offset[c + 1]].reshape(
-                        -1, lattice.columns.length[i]
-                    ),
-                )
 
     def as_mixture(self) -> ResponseMixture:
         """Name what was computed."""

@@ -34,9 +34,9 @@ type BoolArray = NDArray[np.bool_]
 MOST_PLANE = MOST_MENDED // 8
 """Nodes (a, δ) of a neuron up to which a lattice is refined or widened."""
 NARROW = 0.5
-"""ω, over the standard error of a response, below which nodes about a serve."""
-_HERMITE = ((0.05, 6), (0.2, 10), (np.inf, 16))
-"""Gauss-Hermite nodes up to an ω over the standard error of a response."""
+"""ω, over the standard error of a response, below which Gauss-Hermite nodes about a serve."""
+_RULES = ((0.05, 6), (0.2, 10), (NARROW, 16))
+"""How many of them, up to an ω over the standard error of a response."""
 _SPAN = 7.5
 _ROUNDS = 8
 _ZOOMS = 4
@@ -50,6 +50,34 @@ _SPEAKS_AGAINST = (25.0, 6.0)
 _LARGEST_STRIDE = 64
 _LEAST_STEP = 0.4
 """Of the usual step, beside narrow populations: those narrower still have nodes of their own."""
+
+
+@dataclass(frozen=True)
+class HermiteRules:
+    """Gauss-Hermite rules of the standard normal, few nodes first.
+
+    Attributes
+    ----------
+    nodes, log_weights : ndarray, shape (rules, most)
+    count : ndarray of int64, shape (rules,)
+    """
+
+    nodes: FloatArray
+    log_weights: FloatArray
+    count: IntArray
+
+
+def _hermite_rules() -> HermiteRules:
+    count = np.array([count for _, count in _RULES])
+    nodes, log_weights = np.zeros((len(count), count.max())), np.zeros((len(count), count.max()))
+    for place, size in enumerate(count.tolist()):
+        z, weights = np.polynomial.hermite_e.hermegauss(size)
+        nodes[place, :size] = z
+        log_weights[place, :size] = np.log(weights / np.sqrt(2 * np.pi))
+    return HermiteRules(nodes, log_weights, count)
+
+
+HERMITE = _hermite_rules()
 
 
 @dataclass(frozen=True)
@@ -74,8 +102,9 @@ class ResponseLattice:
     offset : ndarray of int64, shape (R + 1,)
     peak : ndarray, shape (R,)
         The largest of the values.
-    relative_sd : ndarray, shape (R, Q)
-        Each ω over the standard error of the response, where that is smallest.
+    rule : ndarray of int64, shape (R, Q)
+        Gauss-Hermite rule that serves at each ω, an index into `HERMITE`; one past the last where
+        the nodes of θ do.
     stride : ndarray of int64, shape (R, Q)
         Of how many nodes one suffices at each ω.
     """
@@ -84,13 +113,13 @@ class ResponseLattice:
     values: FloatArray
     offset: IntArray
     peak: FloatArray
-    relative_sd: FloatArray
+    rule: IntArray
     stride: IntArray
 
     @property
     def wide(self) -> BoolArray:
-        """Whether those nodes serve at each ω; shape (R, Q)."""
-        return self.relative_sd > NARROW
+        """Whether the nodes of θ serve at each ω; shape (R, Q)."""
+        return np.asarray(self.rule == len(_RULES))
 
 
 @dataclass(frozen=True)
@@ -269,7 +298,27 @@ def _fill(
         errors,
         edges,
     )
-    _add_narrow(family, s, axes, tuning_sd, responses, values, offset)
+    kernels_tuned.add_narrow_responses(
+        responses.values,
+        responses.offset,
+        s.first,
+        axes.theta.start,
+        axes.theta.length,
+        axes.theta.step,
+        responses.peak,
+        rows.start,
+        rows.step,
+        rows.length,
+        columns.length,
+        tuning_sd,
+        responses.rule,
+        HERMITE.count,
+        HERMITE.nodes,
+        HERMITE.log_weights,
+        values,
+        offset,
+        edges,
+    )
     lattice = TunedLattice(
         rows, columns, values, offset, np.zeros(s.n_neurons), tuning, axes.theta, s.first
     )
@@ -318,10 +367,10 @@ def fill_responses(
     lowest = columns.start * columns.step
     sharpest = sharpest_information(family, s, highest, lowest)
     relative = tuning_sd * np.sqrt(sharpest)[:, np.newaxis]
+    rule = np.searchsorted([most for most, _ in _RULES], relative).astype(np.int64)
     own = family.information(own_log_rates(s), lowest[s.neuron], s.each)
-    return ResponseLattice(
-        theta, values, offset, peak, relative, _strides(own, tuning_sd, relative > NARROW)
-    )
+    strides = _strides(own, tuning_sd, rule == len(_RULES))
+    return ResponseLattice(theta, values, offset, peak, rule, strides)
 
 
 def _strides(information: FloatArray, tuning_sd: FloatArray, wide: BoolArray) -> IntArray:
@@ -363,92 +412,6 @@ def _same_shape(
         size = np.cumsum(rows * columns * s.each.cells_per_neuron(chosen)) // _VALUES_AT_ONCE
         for part in np.split(chosen, np.flatnonzero(np.diff(size)) + 1):
             yield rows, columns, part.astype(np.int64)
-
-
-@dataclass(frozen=True)
-class NarrowPart:
-    """Responses at one ω that is narrow beside their likelihoods, on Gauss-Hermite nodes about a.
-
-    Attributes
-    ----------
-    q : int
-        Index of ω.
-    chosen : ndarray of int64, shape (n,)
-        The responses.
-    theta : ndarray, shape (H, rows, n)
-    logs : ndarray, shape (H, rows, columns, n)
-        Logarithm of weight × likelihood at every node, a and δ.
-    """
-
-    q: int
-    chosen: IntArray
-    theta: FloatArray
-    logs: FloatArray
-
-
-def narrow_parts(
-    family: CountFamily,
-    s: ResponseStatistics,
-    rows: Axis,
-    columns: Axis,
-    tuning_sd: FloatArray,
-    relative_sd: FloatArray,
-) -> Iterator[NarrowPart]:
-    """Yield the responses whose spread is narrow beside their likelihood, ω by ω."""
-    for q in np.flatnonzero((relative_sd <= NARROW).any(axis=0)).tolist():
-        above = -np.inf
-        for below, count in _HERMITE:
-            ratio = relative_sd[:, q]
-            narrow = np.flatnonzero((ratio > above) & (ratio <= min(below, NARROW)))
-            yield from _narrow_at(family, s, rows, columns, tuning_sd[q], q, narrow, count)
-            above = below
-
-
-def _narrow_at(
-    family: CountFamily,
-    s: ResponseStatistics,
-    rows: Axis,
-    columns: Axis,
-    sd: float,
-    q: int,
-    narrow: IntArray,
-    count: int,
-) -> Iterator[NarrowPart]:
-    """Yield some responses at one ω, on that many nodes."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
-    log_weights = np.log(weights / np.sqrt(2 * np.pi))[:, np.newaxis, np.newaxis, np.newaxis]
-    neuron = s.neuron[narrow]
-    part = ResponseStatistics(s.each.of_neurons(narrow), neuron, s.n_neurons)
-    lengths = rows.length[neuron] * count, columns.length[neuron]
-    for n_theta, n_columns, chosen in _same_shape(*lengths, part):
-        a = rows.nodes(neuron[chosen], n_theta // count)
-        theta = a + sd * nodes[:, np.newaxis, np.newaxis]
-        delta = columns.nodes(neuron[chosen], n_columns)[np.newaxis, np.newaxis]
-        each = part.each.of_neurons(chosen)
-        reached = np.clip(theta, -_FARTHEST_THETA, _FARTHEST_THETA)
-        logs = family.log_likelihood(reached[:, :, np.newaxis], delta, each)
-        yield NarrowPart(q, narrow[chosen], theta, logs + log_weights)
-
-
-def _add_narrow(
-    family: CountFamily,
-    s: ResponseStatistics,
-    axes: Axes,
-    tuning_sd: FloatArray,
-    responses: ResponseLattice,
-    values: FloatArray,
-    offset: IntArray,
-) -> None:
-    """Add the responses that their nodes of θ do not serve."""
-    least = responses.peak + np.log(kernels_tuned.LEAST)
-    for part in narrow_parts(family, s, axes.rows, axes.columns, tuning_sd, responses.relative_sd):
-        top = part.logs.max(axis=0)
-        smooth = top + np.log(np.exp(part.logs - top).sum(axis=0))
-        smooth = np.maximum(smooth, least[part.chosen])
-        for place, i in enumerate(s.neuron[part.chosen].tolist()):
-            size = smooth[..., place].size
-            begin = offset[i] + part.q * size
-            values[begin : begin + size] += smooth[..., place].ravel()
 
 
 def _first_axes(
