@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
-from spikepool.diagnostics.pearson import fano_per_neuron, tabulate_pearson
+from spikepool.diagnostics.pearson import PearsonTable, fano_per_neuron, tabulate_pearson
 from spikepool.models.families import FAMILIES
 from spikepool.posterior.draws import NeuronDraws
-from spikepool.posterior.results import PredictiveBand, PredictiveCheck
+from spikepool.posterior.results import PredictiveBand, PredictiveCheck, PredictiveValue
 
 REPLICATES = 200
 """Simulated data sets, fewer where the table is very large."""
@@ -25,7 +25,7 @@ _ROUND_WIDTHS = np.outer(10.0 ** np.arange(-2, 12), (1, 2, 5)).ravel()
 def check_predictive(
     draws: NeuronDraws, tally: Tally, *, interval: float, ddof: int, seed: int
 ) -> PredictiveCheck:
-    """Compare histograms of counts and of raw Fano factors with those of replicated data.
+    """Compare counts and raw Fano factors with those of replicated data.
 
     Each replicate has the trials, exposures and conditions of the data, and the rates and
     dispersions of one posterior draw.
@@ -46,17 +46,35 @@ def check_predictive(
     """
     trials = _trial_by_trial(tally)
     observed = trials.count
-    fano = fano_per_neuron(tabulate_pearson(trials), ddof)
+    table = tabulate_pearson(trials)
+    fano = fano_per_neuron(table, ddof)
     count_edges, fano_edges = _count_edges(observed), _fano_edges(fano)
-    counts, fanos = [], []
+    counts, fanos, medians = [], [], []
     for count in _replicates(draws, trials, np.random.default_rng([seed, 1])):
-        replicate = fano_per_neuron(tabulate_pearson(replace(trials, count=count)), ddof)
+        replicate = tabulate_pearson(replace(trials, count=count))
         counts.append(_histogram(count, count_edges))
-        fanos.append(_histogram(replicate, fano_edges))
+        fanos.append(_histogram(fano_per_neuron(replicate, ddof), fano_edges))
+        medians.append(_median_fano(replicate, ddof))
     return PredictiveCheck(
         count=_band(count_edges, _histogram(observed, count_edges), np.array(counts), interval),
         fano=_band(fano_edges, _histogram(fano, fano_edges), np.array(fanos), interval),
+        median_fano=_predicted_median(table, ddof, np.array(medians), interval),
     )
+
+
+def _median_fano(table: PearsonTable, ddof: int) -> float:
+    """Median of X² / (n − ddof) over neuron × condition; NaN where none is informative."""
+    return float(np.median(table.x2 / (table.trials - ddof))) if len(table.x2) else float("nan")
+
+
+def _predicted_median(
+    table: PearsonTable, ddof: int, medians: FloatArray, interval: float
+) -> PredictiveValue | None:
+    if not len(table.x2) or np.isnan(medians).all():
+        return None
+    tail = (1 - interval) / 2
+    lower, expected, upper = np.nanquantile(medians, [tail, 0.5, 1 - tail]).tolist()
+    return PredictiveValue(len(table.x2), _median_fano(table, ddof), expected, lower, upper)
 
 
 def _trial_by_trial(tally: Tally) -> Tally:

@@ -189,8 +189,38 @@ class PredictiveBand:
 
 
 @dataclass(frozen=True)
+class PredictiveValue:
+    """A number of the data against what the fitted model predicts for it.
+
+    Attributes
+    ----------
+    size : int
+        Of how many values it is taken.
+    observed : float
+    expected, lower, upper : float
+        Median and equal-tailed interval over replicated data sets.
+    """
+
+    size: int
+    observed: float
+    expected: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
 class PredictiveCheck:
-    """Posterior predictive histograms: spikes per trial, and raw Fano factors of neurons."""
+    """What a fitted model predicts for data like those it was fitted to.
+
+    Attributes
+    ----------
+    count, fano : PredictiveBand
+        Histograms of spikes per trial, and of raw Fano factors of neurons.
+    median_fano : PredictiveValue or None
+        Median raw Fano factor of neuron × condition, over all with two trials and a spike; None
+        where there is none.
+    """
 
     count: PredictiveBand
     fano: PredictiveBand
+    median_fano: PredictiveValue | None = None

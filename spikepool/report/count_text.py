@@ -153,6 +153,8 @@ def finding_lines(summary: Summary) -> Iterator[str]:
         name = listed([moved["neuron"]])
         yield f"           {name:<16} {counts:<26} {rates}"
     yield _fano_line(summary["fano"])
+    if summary["predictive"]:
+        yield _predictive_line(summary["predictive"]["median_fano"], summary["fano"]["neurons"])
 
 
 def _tuning_line(model: Summary) -> Iterator[str]:
@@ -218,6 +220,17 @@ def _fano_line(fano: Summary) -> str:
         f"Fano       median {_short(fano['median_raw'])}; over Poisson {fano['over']:,}, "
         f"under {fano['under']:,}, as Poisson {fano['poisson']:,}, undecided "
         f"{fano['undecided']:,} of {plural(fano['neurons'], 'neuron')} (FDR {fano['fdr']:.0%})"
+    )
+
+
+def _predictive_line(fano: Summary, neurons: int) -> str:
+    """Hold the median Fano factor against what the primary model predicts for it."""
+    of = "neurons" if fano["size"] == neurons else "neuron × condition"
+    inside = fano["lower"] <= fano["observed"] <= fano["upper"]
+    return (
+        f"           median over {fano['size']:,} {of} {fano['observed']:.3g}; "
+        f"the model predicts {fano['expected']:.3g} [{fano['lower']:.3g}, {fano['upper']:.3g}]"
+        f"{'' if inside else ': its variability is not that of the data'}"
     )
 
 

@@ -44,6 +44,7 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
         "models": [_model(model, results) for model in results.models],
         "shrinkage": _shrinkage(results.primary_model),
         "fano": _fano(results, config),
+        "predictive": _predictive(results),
     }
     return summary_of(results, config, seconds, found)
 
@@ -190,6 +191,14 @@ def _most_moved(raw: FloatArray, pooled: FloatArray) -> list[int]:
     moved = np.abs(np.log(pooled[spiking] / raw[spiking]))
     order = np.argsort(-moved, kind="stable")[:MOST_MOVED]
     return [int(i) for i in spiking[order]]
+
+
+def _predictive(results: RunResults) -> JsonValue:
+    """Return what the primary model predicts for the median Fano factor; None if not computed."""
+    check = results.predictive
+    if check is None or check.median_fano is None:
+        return None
+    return {"median_fano": dict(vars(check.median_fano))}
 
 
 def _fano(results: RunResults, config: RunConfig) -> Json:

@@ -73,6 +73,23 @@ def test_data_of_the_model_are_inside_at_the_nominal_rate(check, family):
     assert 0.5 - 4 * error < np.mean(shares) < 0.6 + 4 * error
 
 
+def test_median_fano_of_conditions(check):
+    """Variance over mean, n − 1, of the neurons with a spike; in a band of 99 %, or far above."""
+    rng = np.random.default_rng(13)
+    counts = simulated("nb2", rng)
+    counts[0] = 0
+    found = check(counts, "nb2", 0.99).median_fano
+    assert found.size == len(counts) - 1
+    ratio = counts[1:].var(axis=1, ddof=1) / counts[1:].mean(axis=1)
+    assert found.observed == pytest.approx(np.median(ratio))
+    assert found.lower < found.expected < found.upper
+    assert found.lower < found.observed < found.upper
+    of_poisson = check(counts, "poisson").median_fano
+    assert of_poisson.expected == pytest.approx(1.0, abs=0.05)
+    assert of_poisson.upper < of_poisson.observed
+    assert check(np.zeros_like(counts), "nb2").median_fano is None
+
+
 @pytest.mark.parametrize("family", ["poisson", "nb2", "nb1"])
 def test_wide_band_holds_nearly_all(check, family):
     """At 95 % the mean over 10 tables and both histograms is above 0.9."""
