@@ -107,16 +107,15 @@ def brute_force(family: str, tally: Tally, neuron: int, phi: dict[str, float]) -
 
 
 @pytest.mark.parametrize("family", ["poisson", "nb2", "nb1"])
-@pytest.mark.parametrize("lowest", [0.2, 1e-3])
-def test_integrals_are_those_of_brute_force(family, lowest):
+@pytest.mark.parametrize(("neuron", "lowest"), [(0, 0.2), (1, 1e-3)])
+def test_integrals_are_those_of_brute_force(family, neuron, lowest):
     """Within the contract of 1e-6, also where ω may be far below what the nodes of θ resolve."""
     tally = tuned_tally(family, 3, neurons=2, conditions=3)
     marginal = tabulated(family, tally, lowest=lowest)
     phi = points(marginal, 2)
     found = marginal.by_neuron(phi, 2)
-    for neuron in range(2):
-        one = {name: float(of[0]) for name, of in phi.items()}
-        assert found[neuron, 0] == pytest.approx(brute_force(family, tally, neuron, one), abs=1e-6)
+    one = {name: float(of[0]) for name, of in phi.items()}
+    assert found[neuron, 0] == pytest.approx(brute_force(family, tally, neuron, one), abs=1e-6)
 
 
 def test_one_lattice_serves_hyperparameters_that_differ_widely():
