@@ -115,6 +115,9 @@ class InputOptions(Section):
     circular: Names = ()
     """Condition column(s) whose axis closes on itself, as COL (a period of 360) or COL=PERIOD:
     direction, orientation=180. A period of 360, 180 or 90 is in degrees."""
+    baseline_condition: Name | None = None
+    """Condition without a stimulus (a blank), as its label or as COL=LABEL: it gets a rate of its
+    own, and every response is compared with it."""
     group: Names = ()
     """Column(s) of groups of neurons, such as area or animal: each gets a population of its own,
     and groups are compared."""

@@ -15,7 +15,7 @@ from spikepool.errors import NotIdentifiableError
 from spikepool.pipeline import plan_run, run
 from spikepool.posterior.draws import Posterior
 from spikepool.progress import Silent
-from spikepool.runs import count_fits
+from spikepool.runs import part_fits
 
 SEED = 7
 SIZES = {"V1": 7, "V2": 6}
@@ -244,7 +244,7 @@ class TestSampled:
 
 def test_one_engine_computes_all_groups_of_a_model(table, monkeypatch):
     """Where one group has to be sampled the others are too, and a notice says so."""
-    compute, asked = count_fits.compute_posterior, []
+    compute, asked = part_fits.compute_posterior, []
 
     def fail_first(spec, tally, priors, options, *rest) -> Posterior:
         asked.append((tally.groups, options.engine))
@@ -252,7 +252,7 @@ def test_one_engine_computes_all_groups_of_a_model(table, monkeypatch):
             options = options.model_copy(update={"engine": "nuts"})
         return compute(spec, tally, priors, options, *rest)
 
-    monkeypatch.setattr(count_fits, "compute_posterior", fail_first)
+    monkeypatch.setattr(part_fits, "compute_posterior", fail_first)
     few = {**NUTS, "engine": "auto", "draws": 50, "tune": 50}
     model = {"pooling": ["partial"], "family": ["poisson"]}
     results = fitted(configure(table, model=model, **few))

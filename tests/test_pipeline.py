@@ -23,7 +23,7 @@ from spikepool.progress import Progress, Silent
 from spikepool.report import tables
 from spikepool.report.manifest import changed_files, read_manifest
 from spikepool.report.schema import TABLE_NAMES, table_schemas
-from spikepool.runs import count_fits
+from spikepool.runs import count_fits, part_fits
 
 N, TRIALS, SECONDS = 11, 12, 0.5
 NAMES = tuple(f"n{i}" for i in range(1, N + 1))
@@ -107,9 +107,9 @@ def fitted(folder, **engine):
         posteriors[spec.name] = compute_posterior(spec, *rest)
         return posteriors[spec.name]
 
-    compute_posterior = count_fits.compute_posterior
+    compute_posterior = part_fits.compute_posterior
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(count_fits, "compute_posterior", compute)
+        patch.setattr(part_fits, "compute_posterior", compute)
         outcome = run(config, folder / "out", progress)
     return Fitted(config, folder / "out", outcome, progress, posteriors)
 
@@ -139,13 +139,13 @@ def no_fit(monkeypatch):
     def fail(*_):
         pytest.fail("a model was fitted")
 
-    monkeypatch.setattr(count_fits, "compute_posterior", fail)
+    monkeypatch.setattr(part_fits, "compute_posterior", fail)
 
 
 @pytest.fixture
 def known_posteriors(monkeypatch, fit):
     """Give the first fit's posteriors at once, in place of computing them."""
-    monkeypatch.setattr(count_fits, "compute_posterior", lambda spec, *_: fit.posteriors[spec.name])
+    monkeypatch.setattr(part_fits, "compute_posterior", lambda spec, *_: fit.posteriors[spec.name])
 
 
 def files_of(folder):
@@ -552,7 +552,7 @@ class TestFailure:
     @pytest.mark.parametrize(
         ("module", "failing"),
         [
-            (count_fits, "compute_posterior"), (count_fits, "check_predictive"),
+            (part_fits, "compute_posterior"), (count_fits, "check_predictive"),
             (tables, "make_tables"), (pipeline, "render_pictures"),
         ],
     )  # fmt: skip
@@ -602,7 +602,7 @@ def test_run_that_did_not_converge_is_written_and_marked(sampled, monkeypatch, t
         draws = sampled.draws(spec.name)
         return Posterior(replace(draws, sampler=replace(draws.sampler, divergences=5)))
 
-    monkeypatch.setattr(count_fits, "compute_posterior", diverging)
+    monkeypatch.setattr(part_fits, "compute_posterior", diverging)
     config = configure(sampled.config.input.tables[0], engine=NUTS, report={"plots": "none"})
     outcome = run(config, tmp_path / "out")
     wanted = "5 divergent transitions (wanted 0): raise --target-accept"
@@ -628,7 +628,7 @@ def test_run_that_is_not_accurate_is_written_and_marked(fit, monkeypatch, tmp_pa
         )
         return replace(posterior, quadrature=replace(posterior.quadrature, certificate=certificate))
 
-    monkeypatch.setattr(count_fits, "compute_posterior", inaccurate)
+    monkeypatch.setattr(part_fits, "compute_posterior", inaccurate)
     engine = {"engine": "collapsed"}
     config = configure(fit.config.input.tables[0], engine=engine, report={"plots": "none"})
     outcome = run(config, tmp_path / "out")
@@ -645,7 +645,7 @@ def test_engines_notes_are_notices(fit, monkeypatch, tmp_path):
     def noting(spec, *_):
         return replace(fit.posteriors[spec.name], notes=("did something else",))
 
-    monkeypatch.setattr(count_fits, "compute_posterior", noting)
+    monkeypatch.setattr(part_fits, "compute_posterior", noting)
     config = configure(fit.config.input.tables[0], report={"plots": "none"})
     found = run(config, tmp_path / "out").summary["notices"]
     told = [each["message"] for each in found if each["code"] == "engine"]
@@ -654,7 +654,7 @@ def test_engines_notes_are_notices(fit, monkeypatch, tmp_path):
 
 def test_predictions_are_made_for_the_picture_only(fit, monkeypatch, tmp_path):
     """Without plots nothing is replicated."""
-    monkeypatch.setattr(count_fits, "compute_posterior", lambda spec, *_: fit.posteriors[spec.name])
+    monkeypatch.setattr(part_fits, "compute_posterior", lambda spec, *_: fit.posteriors[spec.name])
     monkeypatch.setattr(count_fits, "check_predictive", lambda *_, **__: pytest.fail("predicted"))
     progress = Recorder()
     config = configure(fit.config.input.tables[0], report={"plots": "none"})
@@ -686,7 +686,7 @@ def test_cross_check_fits_by_both_engines(fit, tmp_path):
 def test_options_of_the_report_reach_it(sampled, monkeypatch, tmp_path):
     """Interval, threshold and formats."""
     monkeypatch.setattr(
-        count_fits, "compute_posterior", lambda spec, *_: sampled.posteriors[spec.name]
+        part_fits, "compute_posterior", lambda spec, *_: sampled.posteriors[spec.name]
     )
     config = configure(
         sampled.config.input.tables[0],
@@ -793,9 +793,9 @@ class TestSecondRun:
             problems = (problem,) if failed else ()
             return replace(found, sampler=smooth, problems=problems)
 
-        really_check = count_fits.check_convergence
-        monkeypatch.setattr(count_fits, "compute_posterior", compute)
-        monkeypatch.setattr(count_fits, "check_convergence", check)
+        really_check = part_fits.check_convergence
+        monkeypatch.setattr(part_fits, "compute_posterior", compute)
+        monkeypatch.setattr(part_fits, "check_convergence", check)
         table = sampled.config.input.tables[0]
         config = configure(table, model={"family": "nb2"}, engine={**NUTS, **engine})
         return asked, plan_run(config).fit(Silent())
@@ -823,7 +823,7 @@ class TestSecondRun:
 
     def test_large_tables_are_left_alone(self, sampled, monkeypatch):
         """Where the draws of a second run would fill the memory."""
-        monkeypatch.setattr(count_fits, "MOST_VALUES", 1000)
+        monkeypatch.setattr(part_fits, "MOST_VALUES", 1000)
         asked, _ = self.fitted_again(sampled, monkeypatch, "too few", retry=True)
         assert len(asked) == 1
 
@@ -844,7 +844,7 @@ class TestSecondRun:
             failed = replace(posterior.quadrature.certificate, problems=("too coarse",))
             return replace(posterior, quadrature=replace(posterior.quadrature, certificate=failed))
 
-        monkeypatch.setattr(count_fits, "compute_posterior", compute)
+        monkeypatch.setattr(part_fits, "compute_posterior", compute)
         config = configure(fit.config.input.tables[0], report={"plots": "none"})
         results = plan_run(config).fit(Silent())
         assert asked == ["poisson-partial", "nb2-partial"]

@@ -28,7 +28,11 @@ SECTIONS: dict[str, tuple[type[Section], str]] = {
     "run": (RunOptions, "Run"),
 }
 """Each section of the configuration, and the heading of its options in ``--help``."""
-_METAVARS = {"prior": "NAME=SPEC", "circular": "COLUMN[=PERIOD],..."}
+_METAVARS = {
+    "prior": "NAME=SPEC",
+    "circular": "COLUMN[=PERIOD],...",
+    "baseline_condition": "[COLUMN=]LABEL",
+}
 """What stands for the value of an option whose type does not tell."""
 
 

@@ -17,7 +17,7 @@ STANDARD_ERROR_NAMES = (
 
 _OF_COUNTS = (
     *("trial", "count", "exposure", "exposure_unit", "exposure_round", "duration", "condition"),
-    *("circular", "layout", "wide_columns", "fill_zeros", "strict"),
+    *("circular", "baseline_condition", "layout", "wide_columns", "fill_zeros", "strict"),
 )
 
 

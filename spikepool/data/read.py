@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spikepool.config import InputOptions
+from spikepool.data.baseline import take_out_baseline
 from spikepool.data.columns import Roles, recognise_roles
 from spikepool.data.exposure import check_finite_sum, note_high_rates, parse_exposures
 from spikepool.data.factors import note_same_places, order_conditions, parse_periods
@@ -83,6 +84,8 @@ def read_counts(options: InputOptions) -> SpikeCounts:
     observations = _without_blanks(observations, options, notices)
     _check_all_labels(observations, roles, options, notices)
     counts = _assembled(observations, roles, periods, options, notices)
+    if options.baseline_condition is not None:
+        counts = take_out_baseline(counts, options.baseline_condition, notices)
     _check_files(files)
     _note_nested(table, notices)
     return replace(

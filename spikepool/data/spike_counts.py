@@ -139,6 +139,8 @@ class SpikeCounts:
     recognised : tuple of (str, str)
         Role and column for every column used, as printed: ``("count", "n_spikes")``.
     notices : tuple of Notice
+    baseline : Baseline or None
+        What was recorded without a stimulus; its trials are not among the rows.
     """
 
     neuron: Labels
@@ -155,8 +157,25 @@ class SpikeCounts:
     recognised: tuple[tuple[str, str], ...] = ()
     notices: tuple[Notice, ...] = field(default=())
     within: Labels | None = None
+    baseline: "Baseline | None" = None
 
     @property
     def rate_unit(self) -> RateUnit:
         """Unit of every rate computed from these counts."""
         return "spikes/s" if self.exposure_known else "spikes/trial"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What was recorded without a stimulus, of the neurons of a table of stimuli.
+
+    Attributes
+    ----------
+    name : str
+        As printed: ``condition = blank``.
+    counts : SpikeCounts
+        Without conditions; of those neurons alone that have such trials.
+    """
+
+    name: str
+    counts: SpikeCounts

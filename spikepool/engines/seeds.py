@@ -15,5 +15,10 @@ def group_seed(seed: int, group: str) -> int:
     return _seed_of(f"{seed}/group/{group}")
 
 
+def baseline_seed(seed: int) -> int:
+    """Seed of the fits of what was recorded without a stimulus, from the run's seed."""
+    return _seed_of(f"{seed}/baseline")
+
+
 def _seed_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

@@ -12,6 +12,7 @@ from spikepool.data.spike_counts import Notice
 from spikepool.data.tally import Tally
 from spikepool.data.wording import listed, quoted
 from spikepool.errors import UsageError
+from spikepool.models.baseline_plan import BaselinePlan, plan_baseline
 from spikepool.models.condition_plan import check_condition_effects, refuse_condition_effects
 from spikepool.models.graph import prior_names
 from spikepool.models.identifiability import refuse_unidentified
@@ -42,21 +43,26 @@ class ModelPlan:
         Of all models.
     notices : tuple of Notice
         What was left out, and what the fit does not model.
+    baseline : BaselinePlan or None
+        What every model is fitted to once more, where there are trials without a stimulus.
     """
 
     specs: tuple[ModelSpec, ...]
     primary: ModelSpec
     priors: Priors
     notices: tuple[Notice, ...]
+    baseline: BaselinePlan | None = None
 
 
-def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
+def plan_models(options: ModelOptions, tally: Tally, baseline: Tally | None = None) -> ModelPlan:
     """Choose the models to fit.
 
     Parameters
     ----------
     options : ModelOptions
     tally : Tally
+    baseline : Tally, optional
+        Of trials without a stimulus.
 
     Returns
     -------
@@ -93,7 +99,8 @@ def plan_models(options: ModelOptions, tally: Tally) -> ModelPlan:
     elif 1 < tally.n_neurons < FEW_NEURONS and "partial" in poolings:
         text = f"{tally.n_neurons} neurons say little about τ, the spread between neurons"
         notices.append(Notice("few-neurons", text))
-    return ModelPlan(specs, _primary(options, specs), priors, tuple(notices))
+    planned = None if baseline is None else plan_baseline(options, specs, baseline, notices)
+    return ModelPlan(specs, _primary(options, specs), priors, tuple(notices), planned)
 
 
 def refuse_collapsed(engine: EngineOptions, spec: ModelSpec) -> None:

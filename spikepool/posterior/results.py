@@ -79,6 +79,50 @@ class ResponseEstimates:
 
 
 @dataclass(frozen=True)
+class MedianInterval:
+    """Posterior median and equal-tailed interval; arrays of shape (R,)."""
+
+    median: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True)
+class EvokedRates:
+    """Every response of one fitted model against its neuron's rate without a stimulus.
+
+    In the order of ``Tally.responses``; NaN where the neuron has no trial without a stimulus.
+
+    Attributes
+    ----------
+    neuron, condition : ndarray of int64, shape (R,)
+        Index into the tally's neurons and conditions.
+    n_trials, baseline_trials : ndarray of int64, shape (R,)
+        Trials of the response, and of the neuron without a stimulus.
+    rate_raw, baseline_raw, evoked_raw : ndarray, shape (R,)
+        Σy/Σe under the condition, without a stimulus, and their difference.
+    baseline : MedianInterval
+        Rate without a stimulus, λ_base.
+    evoked, ratio : MedianInterval
+        λ_ic − λ_base, and λ_ic / λ_base.
+    prob_above : ndarray, shape (R,)
+        P(λ_ic > λ_base | y).
+    """
+
+    neuron: IntArray
+    condition: IntArray
+    n_trials: IntArray
+    baseline_trials: IntArray
+    rate_raw: FloatArray
+    baseline_raw: FloatArray
+    evoked_raw: FloatArray
+    baseline: MedianInterval
+    evoked: MedianInterval
+    ratio: MedianInterval
+    prob_above: FloatArray
+
+
+@dataclass(frozen=True)
 class NeuronEstimates:
     """One row per neuron of one fitted model.
 

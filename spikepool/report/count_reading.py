@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import JsonValue
 
-from spikepool.data.spike_counts import SpikeCounts
+from spikepool.data.spike_counts import Baseline, SpikeCounts
 from spikepool.data.tally import Tally
 from spikepool.report.schema import FEW_TRIALS
 from spikepool.report.summary_parts import Json, reading_as_json
@@ -17,6 +17,21 @@ def _group_sizes(tally: Tally) -> list[JsonValue]:
     ]
 
 
+def _baseline(baseline: Baseline | None) -> Json | None:
+    """Size of the table of trials without a stimulus."""
+    if baseline is None:
+        return None
+    return {
+        "name": baseline.name,
+        "trials": len(baseline.counts.count),
+        "neurons": len(baseline.counts.neuron.values),
+        "spikes": int(baseline.counts.count.sum()),
+        "exposure_known": baseline.counts.exposure_known,
+        "exposure_min": float(baseline.counts.exposure.min()),
+        "exposure_max": float(baseline.counts.exposure.max()),
+    }
+
+
 def summarise_data(counts: SpikeCounts, tally: Tally) -> Json:
     """Say what was read: files, columns and sizes, ready for JSON."""
     trials = tally.n_trials
@@ -28,6 +43,7 @@ def summarise_data(counts: SpikeCounts, tally: Tally) -> Json:
         "groups": len(tally.groups) if counts.group else None,
         "group_sizes": _group_sizes(tally) if counts.group else None,
         "conditions": len(tally.conditions) if counts.condition else None,
+        "baseline": _baseline(counts.baseline),
         "silent_neurons": int(np.sum(tally.spike_count == 0)),
         "one_trial_neurons": int(np.sum(trials == 1)),
         "few_trial_neurons": int(np.sum(trials <= FEW_TRIALS)),

@@ -40,10 +40,20 @@ def reading_lines(data: Summary) -> Iterator[str]:
     yield f"read    {size} · {exposure}"
     named = [f"{role} = {column}" for role, column in columns.items() if role != "exposure"]
     yield f"{INDENT}columns: {', '.join(named)}"
+    yield from _baseline_reading(data["baseline"])
     yield from _group_line(data)
     if data["not_modelled"]:
         yield f"{INDENT}not modelled: {listed(data['not_modelled'])}"
     yield from _data_gaps(data)
+
+
+def _baseline_reading(baseline: Summary | None) -> Iterator[str]:
+    """Say which trials have no stimulus."""
+    if baseline is not None:
+        size = f"{plural(baseline['trials'], 'trial')} · {plural(baseline['neurons'], 'neuron')}"
+        if baseline["exposure_known"]:
+            size += f" · exposure {span(baseline['exposure_min'], baseline['exposure_max'])} s"
+        yield f"{INDENT}baseline, fitted apart ({baseline['name']}): {size}"
 
 
 def _group_line(data: Summary) -> Iterator[str]:
@@ -145,6 +155,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
             yield from _contrast_lines(model["contrasts"])
             yield from _within_lines(model, columns_by_role(summary["data"]))
             yield from _tuning_line(model)
+            yield from _baseline_lines(model["baseline"])
     yield own_weight_line(summary)
     unit = summary["data"]["rate_unit"]
     for moved in summary["shrinkage"]["most_moved"]:
@@ -167,6 +178,24 @@ def _tuning_line(model: Summary) -> Iterator[str]:
     ]
     if spreads:
         yield f"tuning     sd of log rates between conditions {', '.join(spreads)}"
+
+
+def _baseline_lines(baseline: Summary | None) -> Iterator[str]:
+    """Say what the rates are without a stimulus, group by group, and how many responses differ."""
+    if baseline is None:
+        return
+    for place, each in enumerate(baseline["population"]):
+        name = "" if each["group"] == "all" else f" ({each['group']})"
+        rate, spread, dispersion = _population_cells(each)
+        cells = f"typical rate {rate}, spread {spread}"
+        cells += "" if dispersion == "–" else f", {dispersion}"
+        yield f"{'' if place else 'baseline':<11}{cells}{name}"
+    above, below, every = baseline["above"], baseline["below"], baseline["responses"]
+    sure = f"(probability > {baseline['probability']})"
+    yield (
+        f"{'evoked':<11}{above:,} of {plural(every, 'response')} above baseline and {below:,} "
+        f"below {sure}, {every - above - below:,} undecided"
+    )
 
 
 def _within_lines(model: Summary, columns: dict[str, str]) -> Iterator[str]:

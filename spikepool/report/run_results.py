@@ -1,5 +1,6 @@
 """Everything a run of counts found out: what tables, pictures and the terminal are made from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import override
 
@@ -19,6 +20,7 @@ from spikepool.posterior.draws import NeuronDraws
 from spikepool.posterior.quadrature import HyperparameterSample, LeaveOut
 from spikepool.posterior.results import (
     Contrast,
+    EvokedRates,
     NeuronEstimates,
     PopulationParameter,
     PredictiveCheck,
@@ -57,6 +59,34 @@ class GroupFit:
 
 
 @dataclass(frozen=True)
+class BaselineFit:
+    """The same model of the trials without a stimulus, and the responses against it.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+        Without conditions.
+    engine : str
+    population : tuple of PopulationParameter
+        Group by group, as of the stimuli.
+    groups : tuple of GroupFit
+        At least one.
+    evoked : EvokedRates
+    """
+
+    spec: ModelSpec
+    engine: str
+    population: tuple[PopulationParameter, ...]
+    groups: tuple[GroupFit, ...]
+    evoked: EvokedRates
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Each check that failed, in words, with its group where there are several."""
+        return tuple(f"baseline: {problem}" for problem in _problems(self.groups))
+
+
+@dataclass(frozen=True)
 class FittedModel:
     """One model's results.
 
@@ -84,6 +114,8 @@ class FittedModel:
         All groups as they were fitted, where labels within them join them in one model.
     within : tuple of PopulationParameter
         What those labels add, and how far it differs.
+    baseline : BaselineFit or None
+        Of the trials without a stimulus, where there are any.
     """
 
     spec: ModelSpec
@@ -98,6 +130,7 @@ class FittedModel:
     cross_check: CrossCheck | None = None
     joint: GroupFit | None = None
     within: tuple[PopulationParameter, ...] = ()
+    baseline: BaselineFit | None = None
 
     @property
     def computations(self) -> tuple[GroupFit, ...]:
@@ -107,12 +140,18 @@ class FittedModel:
     @property
     def problems(self) -> tuple[str, ...]:
         """Each check that failed, in words, with its group where there are several."""
-        several = len(self.computations) > 1
-        return tuple(
-            f"{listed([each.group])}: {problem}" if several else problem
-            for each in self.computations
-            for problem in each.convergence.problems
-        )
+        of_baseline = self.baseline.problems if self.baseline else ()
+        return (*_problems(self.computations), *of_baseline)
+
+
+def _problems(computations: Sequence[GroupFit]) -> tuple[str, ...]:
+    """Each check that failed, with its group where there are several."""
+    several = len(computations) > 1
+    return tuple(
+        f"{listed([each.group])}: {problem}" if several else problem
+        for each in computations
+        for problem in each.convergence.problems
+    )
 
 
 @dataclass(frozen=True)

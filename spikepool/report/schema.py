@@ -14,8 +14,8 @@ from spikepool.report.columns import (
 )
 
 TABLE_NAMES = (
-    *("estimates", "neurons", "population", "contrasts", "overdispersion", "comparison"),
-    "diagnostics",
+    *("estimates", "neurons", "evoked", "population", "contrasts", "overdispersion"),
+    *("comparison", "diagnostics"),
 )
 
 RATE_UNIT = "spikes/s or spikes/trial"
@@ -44,8 +44,8 @@ FLAGS: dict[str, str] = {
 def table_schemas() -> dict[str, tuple[Column, ...]]:
     """Return the columns of every table, in order.
 
-    After these `estimates` has every column that conditions are made of, under its own name, and
-    `neurons` and `estimates` have every input column that is constant within a neuron, as text.
+    After these `estimates` and `evoked` have every column that conditions are made of, under its
+    own name, and they and `neurons` every input column that is constant within a neuron, as text.
 
     Returns
     -------
@@ -54,6 +54,7 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
     return {
         "estimates": ESTIMATES,
         "neurons": (*ESTIMATES, *SIDE_BY_SIDE),
+        "evoked": EVOKED,
         "population": POPULATION,
         "contrasts": CONTRASTS,
         "overdispersion": _overdispersion(),
@@ -200,6 +201,56 @@ SIDE_BY_SIDE = (
     ),
 )
 
+_NO_BLANK = "Empty: the neuron has no trial without a stimulus."
+
+EVOKED = (
+    text("neuron", "The neuron's id, exactly as written in the input."),
+    GROUP,
+    text("condition", "The condition, as in estimates. Empty: the stimuli have no conditions."),
+    *MODEL,
+    IS_PRIMARY,
+    integer("n_trials", "trials", "Number of trials under the condition."),
+    integer(
+        "baseline_n_trials", "trials", "Number of the neuron's trials without a stimulus (blanks)."
+    ),
+    text("rate_unit", "Unit of the rates: spikes/s where exposure is known, else spikes/trial."),
+    number("rate_raw", RATE_UNIT, "Σy / Σe under the condition."),
+    number("baseline_rate_raw", RATE_UNIT, f"Σy / Σe without a stimulus. {_NO_BLANK}"),
+    number(
+        "evoked_rate_raw",
+        RATE_UNIT,
+        f"rate_raw minus baseline_rate_raw, without a model. {_NO_BLANK}",
+    ),
+    number(
+        "baseline_rate_median",
+        RATE_UNIT,
+        "Posterior median of the rate without a stimulus, λ_base: of the same family and pooling "
+        "fitted to the blanks alone, with a population and dispersions of their own, and with the "
+        f"same priors, whose m0 is that of the blanks. {_NO_BLANK}",
+    ),
+    number("baseline_rate_lower", RATE_UNIT, f"Lower end of its interval. {_NO_BLANK}"),
+    number("baseline_rate_upper", RATE_UNIT, f"Upper end of its interval. {_NO_BLANK}"),
+    number(
+        "evoked_rate_median",
+        RATE_UNIT,
+        "Posterior median of λ_ic − λ_base: the neuron's rate under the condition minus that "
+        "without a stimulus; negative where the stimulus suppresses. Where conditions make no "
+        f"difference to the model λ_ic is the neuron's rate. {_NO_BLANK}",
+    ),
+    number("evoked_rate_lower", RATE_UNIT, f"Lower end of its equal-tailed interval. {_NO_BLANK}"),
+    number("evoked_rate_upper", RATE_UNIT, f"Upper end of its equal-tailed interval. {_NO_BLANK}"),
+    number("rate_ratio_median", "", f"Posterior median of λ_ic / λ_base. {_NO_BLANK}"),
+    number("rate_ratio_lower", "", f"Lower end of its equal-tailed interval. {_NO_BLANK}"),
+    number("rate_ratio_upper", "", f"Upper end of its equal-tailed interval. {_NO_BLANK}"),
+    number(
+        "prob_above_baseline",
+        "",
+        "P(λ_ic > λ_base | y), as the share of paired draws: near 1 where the stimulus excites, "
+        "near 0 where it suppresses. "
+        f"{_NO_BLANK}",
+    ),
+)
+
 POPULATION = (
     *MODEL,
     text("group", "The group whose neurons share the parameter; all: those of the whole table."),
@@ -216,7 +267,9 @@ POPULATION = (
         "it adds in one group alone (interaction_effect[LABEL]); of mu_delta the same with _delta. "
         "condition_sd: sd of the effects of conditions on the log rates of all neurons "
         "(condition_effect[CONDITION]); condition_ratio[CONDITION] = exp of the effect: the rates "
-        "over their geometric mean over the conditions; the effects sum to zero.",
+        "over their geometric mean over the conditions; the effects sum to zero. With "
+        "--baseline-condition the same parameters of the trials without a stimulus stand as "
+        "baseline_mu, baseline_tau, baseline_typical_rate ...",
     ),
     number("mean", "of the parameter", "Posterior mean. Empty: it does not exist."),
     number("sd", "of the parameter", "Posterior standard deviation. Empty: it does not exist."),
@@ -302,7 +355,7 @@ DIAGNOSTICS = (
         "parameter",
         "nuts: the sampled quantity (mu[GROUP] where groups are fitted together), or sampler for "
         "the whole run of the model. collapsed: hyperparameters for their sample, quadrature for a "
-        "neuron's integral.",
+        "neuron's integral. Of the fit of trials without a stimulus, baseline_ comes before it.",
     ),
     text("neuron", "The neuron. Empty: a hyperparameter, or the whole model."),
     number("r_hat", "", f"Rank-normalised split R-hat. Empty: it did not vary. {_OF_CHAINS}"),

@@ -12,7 +12,7 @@ from spikepool.diagnostics.convergence import Convergence
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.results import Contrast, PopulationParameter
 from spikepool.report.count_reading import summarise_data
-from spikepool.report.run_results import FittedModel, RunResults
+from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 from spikepool.report.summary_parts import (
     MOST_MOVED,
     Json,
@@ -22,6 +22,9 @@ from spikepool.report.summary_parts import (
     own_weights_as_json,
     summary_of,
 )
+
+SURELY_ABOVE = 0.975
+"""A response is told to be above baseline with more than this probability, below likewise."""
 
 
 def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Json:
@@ -50,7 +53,8 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
 
 
 def _model(model: FittedModel, results: RunResults) -> Json:
-    convergences = [each.convergence for each in model.computations]
+    of_baseline = model.baseline.groups if model.baseline else ()
+    convergences = [each.convergence for each in (*model.computations, *of_baseline)]
     return {
         **model_names(model.spec),
         "engine": model.engine,
@@ -63,12 +67,30 @@ def _model(model: FittedModel, results: RunResults) -> Json:
             for each in model.within
         ],
         "contrasts": [_contrast(each) for each in model.contrasts],
+        "baseline": _baseline(model.baseline),
         "dispersion_source": _dispersion_sources(model),
         "elpd": _elpd(model, results),
         "sampler": _sampler(convergences),
         "certificate": _certificate(convergences),
         "cross_check": cross_check_as_json(model.cross_check),
         "seconds": round(model.seconds, 3),
+    }
+
+
+def _baseline(baseline: BaselineFit | None) -> JsonValue:
+    """Tell the population of the trials without a stimulus, and count responses against it."""
+    if baseline is None:
+        return None
+    probability = baseline.evoked.prob_above
+    known = probability[~np.isnan(probability)]
+    return {
+        "engine": baseline.engine,
+        "population": _population(baseline.population),
+        "responses": len(known),
+        "above": int(np.sum(known > SURELY_ABOVE)),
+        "below": int(np.sum(known < 1 - SURELY_ABOVE)),
+        "without_baseline": int(np.sum(np.isnan(probability))),
+        "probability": SURELY_ABOVE,
     }
 
 

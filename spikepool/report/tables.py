@@ -16,7 +16,13 @@ from spikepool.diagnostics.convergence import (
 from spikepool.models.spec import ModelSpec, Pooling
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.quadrature import MOST_QUADRATURE_ERROR, MOST_R_HAT, Certificate
-from spikepool.posterior.results import ResponseEstimates, Summary
+from spikepool.posterior.results import (
+    EvokedRates,
+    MedianInterval,
+    PopulationParameter,
+    ResponseEstimates,
+    Summary,
+)
 from spikepool.report.arrow_tables import (
     Row,
     Values,
@@ -29,6 +35,8 @@ from spikepool.report.columns import Column
 from spikepool.report.run_results import FittedModel, GroupFit, RunResults
 from spikepool.report.schema import EXPOSURE_UNIT, FEW_TRIALS, RATE_UNIT, table_schemas
 
+BASELINE = "baseline_"
+"""Comes before the parameters of the trials without a stimulus."""
 QUADRATURE = "quadrature"
 """Stands for a neuron's integral in the column `parameter` of `diagnostics`."""
 
@@ -48,6 +56,7 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
     return {
         "estimates": make_estimates(results),
         "neurons": make_neurons(results),
+        "evoked": make_evoked(results),
         "population": make_population(results),
         "contrasts": make_contrasts(results),
         "overdispersion": make_overdispersion(results),
@@ -86,14 +95,34 @@ def make_neurons(results: RunResults) -> pa.Table:
     return with_neuron_columns(table, results.counts.neuron_columns, every)
 
 
+def make_evoked(results: RunResults) -> pa.Table:
+    """One row per model × neuron × condition, against the baseline; none without a baseline."""
+    nothing = _of_rows("evoked", [], results)
+    compared = [(model, model.baseline.evoked) for model in results.models if model.baseline]
+    tables = [_table("evoked", _evoked_columns(*each, results), results) for each in compared]
+    whole = pa.concat_tables([nothing, *tables]).combine_chunks()
+    neurons, conditions = (
+        np.concatenate([np.zeros(0, dtype=np.int64), *of])
+        for of in ([each.neuron for _, each in compared], [each.condition for _, each in compared])
+    )
+    whole = with_factor_columns(whole, results.counts.factors, conditions)
+    return with_neuron_columns(whole, results.counts.neuron_columns, neurons)
+
+
 def make_population(results: RunResults) -> pa.Table:
-    """One row per hyperparameter and group of each model."""
+    """One row per hyperparameter and group of each model, then of its baseline."""
     rows = [
         {**_model_cells(model.spec, model.engine), **vars(parameter)}
         for model in results.models
-        for parameter in (*model.population, *model.within)
+        for parameter in (*model.population, *model.within, *_of_baseline(model))
     ]
     return _of_rows("population", rows, results)
+
+
+def _of_baseline(model: FittedModel) -> Iterator[PopulationParameter]:
+    """Yield the parameters of a model's baseline, told apart by their names."""
+    for each in model.baseline.population if model.baseline else ():
+        yield replace(each, parameter=f"{BASELINE}{each.parameter}")
 
 
 def make_contrasts(results: RunResults) -> pa.Table:
@@ -146,13 +175,26 @@ def make_comparison(results: RunResults) -> pa.Table:
 
 def make_diagnostics(results: RunResults) -> pa.Table:
     """For each model and group one row per sampled quantity, and one for the sampler."""
-    rows = [
-        {**_model_cells(model.spec, model.engine), "group": _group(model, fit), **row}
-        for model in results.models
-        for fit in model.computations
-        for row in _diagnostic_rows(fit)
-    ]
+    rows = [row for model in results.models for row in _diagnostics_of(model)]
     return _of_rows("diagnostics", rows, results)
+
+
+def _diagnostics_of(model: FittedModel) -> Iterator[Row]:
+    """Yield the rows of a model, then those of its baseline."""
+    for row in _rows_of_fits(model.computations):
+        yield {**_model_cells(model.spec, model.engine), **row}
+    if model.baseline is not None:
+        for row in _rows_of_fits(model.baseline.groups):
+            cells = _model_cells(model.spec, model.baseline.engine)
+            yield {**cells, **row, "parameter": f"{BASELINE}{row['parameter']}"}
+
+
+def _rows_of_fits(fits: Sequence[GroupFit]) -> Iterator[Row]:
+    """Yield the rows of groups that were fitted alone, or of the whole table."""
+    for fit in fits:
+        group = fit.group if len(fits) > 1 else None
+        for row in _diagnostic_rows(fit):
+            yield {"group": group, **row}
 
 
 def _model_cells(spec: ModelSpec, engine: str) -> dict[str, object]:
@@ -243,7 +285,34 @@ def _response_columns(
     }
 
 
-def _spread(prefix: str, summary: Summary | None, n: int) -> dict[str, Values]:
+def _evoked_columns(
+    model: FittedModel, evoked: EvokedRates, results: RunResults
+) -> dict[str, Values]:
+    n, tally, groups = len(evoked.neuron), results.tally, _groups(results)
+    named = results.counts.condition is not None
+    cells = {
+        **_model_cells(model.spec, model.engine),
+        "is_primary": model.spec == results.primary,
+        "rate_unit": model.estimates.rate_unit,
+    }
+    return {
+        **{name: [value] * n for name, value in cells.items()},
+        "neuron": [tally.neurons[i] for i in evoked.neuron],
+        "condition": [tally.conditions[c] if named else None for c in evoked.condition],
+        "group": [groups[i] for i in evoked.neuron],
+        "n_trials": evoked.n_trials,
+        "baseline_n_trials": evoked.baseline_trials,
+        "rate_raw": evoked.rate_raw,
+        "baseline_rate_raw": evoked.baseline_raw,
+        "evoked_rate_raw": evoked.evoked_raw,
+        **_spread("baseline_rate", evoked.baseline, n),
+        **_spread("evoked_rate", evoked.evoked, n),
+        **_spread("rate_ratio", evoked.ratio, n),
+        "prob_above_baseline": evoked.prob_above,
+    }
+
+
+def _spread(prefix: str, summary: Summary | MedianInterval | None, n: int) -> dict[str, Values]:
     """Median and interval of n neurons; NaN where the model has no such quantity."""
     parts = ("median", "lower", "upper")
     if summary is None:
@@ -305,11 +374,6 @@ def _described(table: str, counts: SpikeCounts) -> list[Column]:
         )
         for column in table_schemas()[table]
     ]
-
-
-def _group(model: FittedModel, fit: GroupFit) -> str | None:
-    """Name a group that was fitted alone; None where the whole table is one population."""
-    return fit.group if len(model.computations) > 1 else None
 
 
 def _diagnostic_rows(fit: GroupFit) -> Iterator[Row]:

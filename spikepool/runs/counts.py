@@ -79,7 +79,8 @@ def plan_counts(config: RunConfig) -> CountPlan:
     """Read the tables and choose the models; nothing is fitted or written."""
     counts = read_counts(config.input)
     tally = tally_counts(counts)
-    models = plan_models(config.model, tally)
+    baseline = tally_counts(counts.baseline.counts) if counts.baseline else None
+    models = plan_models(config.model, tally, baseline)
     for spec in models.specs:
         refuse_collapsed(config.engine, spec)
     return CountPlan(config, counts, models, tally)

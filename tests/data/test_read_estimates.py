@@ -116,6 +116,7 @@ class TestColumns:
         [
             ("trial", "t"), ("count", "c"), ("exposure", "e"), ("exposure_unit", "ms"),
             ("exposure_round", 0.1), ("duration", 1.0), ("condition", ("c",)), ("circular", ("c",)),
+            ("baseline_condition", "c"),
             ("layout", "wide"), ("wide_columns", "u*"), ("fill_zeros", True), ("strict", True),
         ],
     )  # fmt: skip

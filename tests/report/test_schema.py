@@ -18,6 +18,13 @@ CONTRACT = {
         "fano_model_lower fano_model_upper tuning_strength_median tuning_strength_lower "
         "tuning_strength_upper dispersion_source elpd_trials elpd_neuron flags"
     ),
+    "evoked": (
+        "neuron group condition family pooling dispersion_pooling condition_pooling engine "
+        "is_primary n_trials baseline_n_trials rate_unit rate_raw baseline_rate_raw "
+        "evoked_rate_raw baseline_rate_median baseline_rate_lower baseline_rate_upper "
+        "evoked_rate_median evoked_rate_lower evoked_rate_upper rate_ratio_median "
+        "rate_ratio_lower rate_ratio_upper prob_above_baseline"
+    ),
     "comparison": (
         "family pooling dispersion_pooling condition_pooling engine is_primary left_out "
         "elpd elpd_se elpd_difference elpd_difference_se pareto_k"

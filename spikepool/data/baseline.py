@@ -1,0 +1,153 @@
+"""Trials without a stimulus: taken out of a table, and made a table of their own."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikepool.data.spike_counts import (
+    Baseline,
+    Factor,
+    IntArray,
+    Labels,
+    NeuronColumn,
+    Notice,
+    SpikeCounts,
+)
+from spikepool.data.wording import did_you_mean, listed, plural, quoted
+from spikepool.errors import UsageError
+
+
+def take_out_baseline(counts: SpikeCounts, wanted: str, notices: list[Notice]) -> SpikeCounts:
+    """Move the trials of the condition without a stimulus into a table of their own.
+
+    Parameters
+    ----------
+    counts : SpikeCounts
+    wanted : str
+        The condition's label; or ``COL=LABEL``, for all conditions with this label in one of
+        several columns.
+    notices : list of Notice
+
+    Returns
+    -------
+    SpikeCounts
+        Of the stimuli, with its `baseline`; neurons without a trial under any of them are left
+        out.
+
+    Raises
+    ------
+    UsageError
+        If there are no conditions, none of that name, or no other.
+    """
+    if counts.condition is None:
+        raise UsageError(
+            f"--baseline-condition {wanted}: the table has no conditions",
+            "name their column with --condition",
+        )
+    found = _found(counts.condition, counts.factors, wanted)
+    blank = found.mask[counts.condition.codes]
+    if blank.all():
+        raise UsageError(
+            f"--baseline-condition {wanted}: every trial is one of them, and none has a stimulus",
+            "name one of several conditions",
+        )
+    presented = np.isin(counts.neuron.codes, counts.neuron.codes[~blank])
+    recorded = np.isin(counts.neuron.codes, counts.neuron.codes[blank])
+    _note_left_out(counts, presented, recorded, notices)
+    without = replace(_rows_of(counts, blank & presented), condition=None, factors=())
+    return replace(_rows_of(counts, ~blank), baseline=Baseline(found.name, without))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Conditions without a stimulus: as printed, and whether each condition is one."""
+
+    name: str
+    mask: NDArray[np.bool_]
+
+
+def _found(condition: Labels, factors: tuple[Factor, ...], wanted: str) -> _Found:
+    """Find a condition by its whole label, else those with a label in one column."""
+    if wanted in condition.values:
+        same = np.array([value == wanted for value in condition.values])
+        return _Found(f"{condition.name} = {wanted}", same)
+    name, equals, label = wanted.rpartition("=")
+    factor = next((each for each in factors if equals and each.name == name.strip()), None)
+    labels, of = condition.values, ""
+    if factor is not None:
+        wanted, labels, of = label.strip(), factor.labels, f" in {quoted(factor.name)}"
+        if wanted in labels:
+            same = np.array([value == wanted for value in labels])
+            return _Found(f"{factor.name} = {wanted}", same)
+    there = tuple(dict.fromkeys(labels))
+    hint = "" if len(factors) == 1 or factor else ", or COL=LABEL of one column"
+    raise UsageError(
+        f"--baseline-condition names {quoted(wanted)}, which is no condition{of}; there are: "
+        f"{listed(there)}",
+        f"{did_you_mean([wanted], there)}name a label that is there, exactly as written{hint}",
+    )
+
+
+def _note_left_out(
+    counts: SpikeCounts,
+    presented: NDArray[np.bool_],
+    recorded: NDArray[np.bool_],
+    notices: list[Notice],
+) -> None:
+    """Count neurons with baseline trials only, and neurons without any."""
+    only = _neurons(counts, ~presented)
+    if only:
+        text = (
+            f"{plural(len(only), 'neuron')} with trials without a stimulus only left out: "
+            f"{listed(only)}"
+        )
+        notices.append(Notice("baseline-only", text))
+    without = _neurons(counts, ~recorded)
+    if without:
+        text = (
+            f"{plural(len(without), 'neuron')} without a baseline, whose responses are compared "
+            f"with none: {listed(without)}"
+        )
+        notices.append(Notice("no-baseline", text))
+
+
+def _neurons(counts: SpikeCounts, rows: NDArray[np.bool_]) -> list[str]:
+    return [counts.neuron.values[i] for i in np.unique(counts.neuron.codes[rows])]
+
+
+def _rows_of(counts: SpikeCounts, chosen: NDArray[np.bool_]) -> SpikeCounts:
+    """Return some rows, with the labels that they have."""
+    neurons = np.unique(counts.neuron.codes[chosen])
+    factors = counts.factors
+    if counts.condition is not None:
+        conditions = np.unique(counts.condition.codes[chosen])
+        factors = tuple(
+            replace(each, labels=tuple(each.labels[i] for i in conditions)) for each in factors
+        )
+    return replace(
+        counts,
+        neuron=_labels_of(counts.neuron, chosen),
+        count=counts.count[chosen],
+        exposure=counts.exposure[chosen],
+        trial=_labels_or_none(counts.trial, chosen),
+        condition=_labels_or_none(counts.condition, chosen),
+        group=_labels_or_none(counts.group, chosen),
+        within=_labels_or_none(counts.within, chosen),
+        factors=factors,
+        neuron_columns=tuple(_column_of(each, neurons) for each in counts.neuron_columns),
+    )
+
+
+def _labels_or_none(labels: Labels | None, chosen: NDArray[np.bool_]) -> Labels | None:
+    return None if labels is None else _labels_of(labels, chosen)
+
+
+def _labels_of(labels: Labels, chosen: NDArray[np.bool_]) -> Labels:
+    used, codes = np.unique(labels.codes[chosen], return_inverse=True)
+    values = tuple(labels.values[i] for i in used)
+    return Labels(labels.name, values, codes.astype(np.int64))
+
+
+def _column_of(column: NeuronColumn, neurons: IntArray) -> NeuronColumn:
+    return NeuronColumn(column.name, tuple(column.values[i] for i in neurons))
