@@ -177,37 +177,30 @@ def test_terminal_says_what_was_found(alone):
     ) in log
 
 
-@pytest.fixture(scope="module")
-def grouped(table):
-    """Fit both areas with partial pooling, as a configuration file asks for it."""
-    config = configure(
-        table, model={"pooling": ["partial"], "condition_pooling": "complete"}, group=["area"]
-    )
-    return config, plan_run(config).fit(Silent())
+def test_groups_have_baselines_of_their_own(table, monkeypatch):
+    """Each fitted alone, with random numbers that no other fit has; here one rate for all."""
+    compute, asked = part_fits.compute_posterior, []
 
+    def note(spec, tally, priors, options, *rest):
+        asked.append((tally.groups, tally.n_neurons, options.seed))
+        return compute(spec, tally, priors, options, *rest)
 
-def test_groups_have_baselines_of_their_own(grouped, table):
-    """The same numbers as a fit of the blanks of one area alone, with the same random numbers."""
-    config, results = grouped
-    baseline = results.primary_model.baseline
-    assert [each.group for each in baseline.groups] == ["V1", "V2"]
-    priors = plan_run(config).models.baseline.priors
+    monkeypatch.setattr(part_fits, "compute_posterior", note)
+    config = configure(table, model={"pooling": ["complete"]}, group=["area"])
+    results = plan_run(config).fit(Silent())
+    seeds = [group_seed(seed, g) for seed in (SEED, baseline_seed(SEED)) for g in SIZES]
+    assert asked == [
+        (("V1",), 6, seeds[0]), (("V2",), 5, seeds[1]),
+        (("V1",), 5, seeds[2]), (("V2",), 5, seeds[3]),
+    ]  # fmt: skip
+    assert len(set(seeds)) == 4
+    found = {(e.group, e.parameter): e for e in results.primary_model.baseline.population}
     for group in SIZES:
-        own = configure(
-            table,
-            model={"pooling": ["partial"], "prior": [f"mu={priors.mu}"]},
-            engine={"seed": group_seed(baseline_seed(SEED), group)},
-            where=f"area == '{group}' and condition == 'blank'",
-        )
-        own = own.model_copy(
-            update={"input": own.input.model_copy(update={"baseline_condition": None})}
-        )
-        plan = plan_run(own)
-        exact = replace(plan.models.priors, mu=priors.mu)
-        alone = replace(plan, models=replace(plan.models, priors=exact)).fit(Silent())
-        wanted = {each.parameter: each.median for each in alone.primary_model.population}
-        found = {e.parameter: e.median for e in baseline.population if e.group == group}
-        assert found == wanted
+        blanks = [row for row in rows() if row[1:3] == (group, "blank")]
+        wanted = sum(row[4] for row in blanks) / sum(row[3] for row in blanks)
+        assert found[group, "typical_rate"].median == pytest.approx(wanted, rel=0.01)
+    (model,) = plan_run(config).summarise(results, 1.0)["models"]
+    assert [each["group"] for each in model["baseline"]["population"]] == ["V1", "V2"]
 
 
 def test_problems_of_the_baseline_are_problems_of_the_run(table, monkeypatch):
