@@ -246,7 +246,7 @@ class TestTables:
     @pytest.mark.parametrize("name", TABLE_NAMES)
     def test_columns_are_those_of_the_schema(self, any_fit, name):
         """In its order; the input's own columns after them."""
-        carried = ["area", "depth"] if name in {"neurons", "estimates"} else []
+        carried = ["area", "depth"] if name in {"neurons", "estimates", "evoked"} else []
         wanted = [column.name for column in table_schemas()[name]] + carried
         assert list(table(any_fit, name)) == wanted
 
