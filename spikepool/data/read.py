@@ -32,6 +32,7 @@ from spikepool.data.trials import (
     note_varying_labels,
     rows_without_repeats,
     spare_columns,
+    varying_labels,
 )
 from spikepool.data.wording import listed, plural
 from spikepool.data.zeros import note_missing_zeros, plan_filling
@@ -49,6 +50,7 @@ class _Rows:
     condition: TextColumn | None
     group: TextColumn | None
     within: TextColumn | None
+    varying: tuple[TextColumn, ...] = ()
 
 
 def read_counts(options: InputOptions) -> SpikeCounts:
@@ -137,7 +139,8 @@ def _assembled(
 ) -> SpikeCounts:
     observations, rows = _checked_rows(observations, roles, options, notices)
     carried = _carried(observations, roles, as_labels(observations.neuron))
-    note_varying_labels(observations, roles, {column.name for column in carried}, notices)
+    varying = varying_labels(observations, roles, {column.name for column in carried})
+    rows = replace(rows, varying=varying)
     if options.fill_zeros:
         rows = _with_zeros(observations, roles, rows, notices)
     condition, factors = _conditions(observations.table, roles, rows, periods, notices)
@@ -155,6 +158,7 @@ def _assembled(
         within=None if rows.within is None else as_labels(rows.within),
         neuron_columns=carried,
         unmodelled=_unmodelled(observations, roles),
+        varying=tuple(as_labels(column) for column in rows.varying),
         recognised=_recognised(observations, roles),
     )
 
@@ -226,6 +230,7 @@ def _with_zeros(
         condition=None if rows.condition is None else _extended(rows.condition, filling.trial_row),
         group=None if rows.group is None else _extended(rows.group, filling.neuron_row),
         within=None if rows.within is None else _extended(rows.within, filling.neuron_row),
+        varying=tuple(_extended(column, filling.trial_row) for column in rows.varying),
     )
 
 

@@ -135,6 +135,8 @@ class SpikeCounts:
         Columns constant within a neuron (area, depth, quality label), carried into the results.
     unmodelled : tuple of str
         Label columns, carried or not, that no part of the model uses.
+    varying : tuple of Labels
+        Those of them that change within neurons and come back, row by row, as stimuli do.
     sources : tuple of Source
     recognised : tuple of (str, str)
         Role and column for every column used, as printed: ``("count", "n_spikes")``.
@@ -153,6 +155,7 @@ class SpikeCounts:
     factors: tuple[Factor, ...] = ()
     neuron_columns: tuple[NeuronColumn, ...] = ()
     unmodelled: tuple[str, ...] = ()
+    varying: tuple[Labels, ...] = ()
     sources: tuple[Source, ...] = ()
     recognised: tuple[tuple[str, str], ...] = ()
     notices: tuple[Notice, ...] = field(default=())

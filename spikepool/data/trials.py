@@ -136,10 +136,13 @@ def carried_columns(
     )
 
 
-def note_varying_labels(
-    observations: Observations, roles: Roles, constant: Collection[str], notices: list[Notice]
-) -> None:
-    """Note labels that change within neurons and come back: stimuli that no part models.
+def varying_labels(
+    observations: Observations, roles: Roles, constant: Collection[str]
+) -> tuple[TextColumn, ...]:
+    """Return labels that change within neurons and come back: stimuli that no part models.
+
+    A label has two rows or more for every neuron × value, on average; what is measured anew on
+    every trial, such as a time, is none.
 
     Parameters
     ----------
@@ -147,20 +150,24 @@ def note_varying_labels(
     roles : Roles
     constant : collection of str
         Columns that are constant within neurons.
-    notices : list of Notice
+
+    Returns
+    -------
+    tuple of TextColumn
     """
-    for column in spare_columns(observations, roles):
-        if column.name in constant or is_measured(column) or _MEASURED_NAME.search(column.name):
-            continue
-        both = combined_codes([observations.neuron.codes, column.codes])
-        if len(both) >= 2 * len(np.unique(both)):
-            name = column.name
-            text = (
-                f"{quoted(name)} changes within neurons and is not modelled: if it is a stimulus, "
-                f"its tuning counts as overdispersion. --condition {name} keeps raw Fano factors "
-                "and tests within it; --where looks at one value"
-            )
-            notices.append(Notice("varying-label", text))
+    return tuple(
+        column
+        for column in spare_columns(observations, roles)
+        if column.name not in constant
+        and not is_measured(column)
+        and not _MEASURED_NAME.search(column.name)
+        and _comes_back(observations.neuron.codes, column.codes)
+    )
+
+
+def _comes_back(neuron: IntArray, label: IntArray) -> bool:
+    both = combined_codes([neuron, label])
+    return len(both) >= 2 * len(np.unique(both))
 
 
 def _first_row_of_key(key: IntArray) -> IntArray:

@@ -13,6 +13,7 @@ from spikepool.data.wording import listed
 from spikepool.diagnostics.comparison import ModelScore
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
+from spikepool.diagnostics.dispersion_share import DispersionShare
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -168,6 +169,8 @@ class RunResults(Results[FittedModel]):
         Of the primary model, where it is to be drawn.
     scores : tuple of ModelScore
         Of the models that have left-out densities.
+    shares : tuple of DispersionShare
+        What labels that no model uses explain of the dispersion.
     """
 
     counts: SpikeCounts
@@ -176,6 +179,7 @@ class RunResults(Results[FittedModel]):
     overdispersion: Overdispersion
     predictive: PredictiveCheck | None
     scores: tuple[ModelScore, ...]
+    shares: tuple[DispersionShare, ...]
 
     @property
     @override

@@ -15,7 +15,7 @@ from spikepool.report.columns import (
 
 TABLE_NAMES = (
     *("estimates", "neurons", "evoked", "population", "contrasts", "overdispersion"),
-    *("comparison", "diagnostics"),
+    *("comparison", "labels", "diagnostics"),
 )
 
 RATE_UNIT = "spikes/s or spikes/trial"
@@ -59,6 +59,7 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
         "contrasts": CONTRASTS,
         "overdispersion": _overdispersion(),
         "comparison": COMPARISON,
+        "labels": LABELS,
         "diagnostics": DIAGNOSTICS,
     }
 
@@ -341,6 +342,39 @@ COMPARISON = (
         "",
         "Largest k-hat of the hyperparameters' importance weights. Empty: the hyperparameters "
         "cannot matter.",
+    ),
+)
+
+LABELS = (
+    text("label", "Column of the input that no model uses, and whose labels come back."),
+    text(
+        "quantity",
+        "What it may explain. dispersion_share: of a label that changes within neurons, the share "
+        "of the variance beyond Poisson that its values explain, neuron by neuron and within "
+        "conditions.",
+    ),
+    integer("levels", "", "Number of its values."),
+    integer("neurons", "neurons", "Neurons that tell."),
+    number(
+        "estimate",
+        "",
+        "dispersion_share: Σ (V − Vw) / Σ V over neurons, weighted by dw / r; V is the moment "
+        "estimate of the variance of the rate r between trials, Vw the same within values, which "
+        "repeat with the exposure dw. 0 is expected where the label means nothing, 1 where it "
+        "explains all; chance can bring it below 0 or above 1. Empty: no value repeats within a "
+        "neuron, or counts vary no more than Poisson counts.",
+    ),
+    number("estimate_se", "", "Its standard error, with neurons as the independent units."),
+    number(
+        "pvalue",
+        "",
+        "dispersion_share: chance of as large a Σ (V − Vw), by permutations of the trials within "
+        "neuron and condition.",
+    ),
+    number("pvalue_adjusted", "", "pvalue adjusted for the number of labels (Holm)."),
+    boolean(
+        "noticed",
+        "Whether a warning says so: pvalue_adjusted <= 0.05 and a dispersion_share >= 0.1.",
     ),
 )
 

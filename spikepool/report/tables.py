@@ -61,6 +61,7 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
         "contrasts": make_contrasts(results),
         "overdispersion": make_overdispersion(results),
         "comparison": make_comparison(results),
+        "labels": make_labels(results),
         "diagnostics": make_diagnostics(results),
     }
 
@@ -171,6 +172,25 @@ def make_comparison(results: RunResults) -> pa.Table:
         for score in results.scores
     ]
     return _of_rows("comparison", rows, results)
+
+
+def make_labels(results: RunResults) -> pa.Table:
+    """One row per label that no model uses and per what it may explain."""
+    rows = [
+        {
+            "label": each.label,
+            "quantity": "dispersion_share",
+            "levels": each.levels,
+            "neurons": each.neurons,
+            "estimate": each.share,
+            "estimate_se": each.standard_error,
+            "pvalue": each.pvalue,
+            "pvalue_adjusted": each.pvalue_adjusted,
+            "noticed": each.noticed,
+        }
+        for each in results.shares
+    ]
+    return _of_rows("labels", rows, results)
 
 
 def make_diagnostics(results: RunResults) -> pa.Table:

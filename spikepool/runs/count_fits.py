@@ -8,6 +8,7 @@ from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally
 from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.cross_check import worst_of
+from spikepool.diagnostics.dispersion_share import DispersionShare
 from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
 from spikepool.models.plan import ModelPlan
@@ -36,7 +37,9 @@ from spikepool.runs.part_fits import FitSettings, PartFit, fit_parts, group_fit
 type _Plan = RunPlan[SpikeCounts, ModelPlan, RunResults]
 
 
-def fit_models(plan: _Plan, tally: Tally, progress: Progress) -> RunResults:
+def fit_models(
+    plan: _Plan, tally: Tally, shares: tuple[DispersionShare, ...], progress: Progress
+) -> RunResults:
     """Fit every planned model and check what it says.
 
     Parameters
@@ -44,6 +47,8 @@ def fit_models(plan: _Plan, tally: Tally, progress: Progress) -> RunResults:
     plan : RunPlan
     tally : Tally
         Of the plan's table.
+    shares : tuple of DispersionShare
+        Of its labels.
     progress : Progress
 
     Returns
@@ -69,6 +74,7 @@ def fit_models(plan: _Plan, tally: Tally, progress: Progress) -> RunResults:
         scores=score_models(
             [(model.spec, model.leave_out) for model in models], plan.models.primary
         ),
+        shares=shares,
         notices=tuple(notices),
     )
 

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, override
 
 from spikepool.config import RunConfig
 from spikepool.data.read import read_counts
-from spikepool.data.spike_counts import SpikeCounts
+from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally, tally_counts
+from spikepool.diagnostics.dispersion_share import (
+    DispersionShare,
+    share_dispersion,
+    share_notices,
+)
 from spikepool.models.plan import ModelPlan, plan_models, refuse_collapsed
 from spikepool.progress import Progress
 from spikepool.report.count_reading import summarise_data
@@ -33,9 +38,18 @@ class CountPlan(RunPlan[SpikeCounts, ModelPlan, "RunResults"]):
     Attributes
     ----------
     tally : Tally
+    shares : tuple of DispersionShare
+        What labels that no model uses explain of the dispersion.
     """
 
     tally: Tally
+    shares: tuple[DispersionShare, ...]
+
+    @property
+    @override
+    def notices(self) -> tuple[Notice, ...]:
+        conditions = [factor.name for factor in self.table.factors]
+        return (*super().notices, *share_notices(self.shares, conditions))
 
     @override
     def data(self) -> Json:
@@ -48,7 +62,7 @@ class CountPlan(RunPlan[SpikeCounts, ModelPlan, "RunResults"]):
 
         from spikepool.runs.count_fits import fit_models
 
-        return fit_models(self, self.tally, progress)
+        return fit_models(self, self.tally, self.shares, progress)
 
     @override
     def summarise(self, results: "RunResults", seconds: float) -> Json:
@@ -83,4 +97,5 @@ def plan_counts(config: RunConfig) -> CountPlan:
     models = plan_models(config.model, tally, baseline)
     for spec in models.specs:
         refuse_collapsed(config.engine, spec)
-    return CountPlan(config, counts, models, tally)
+    shares = share_dispersion(counts, config.engine.seed)
+    return CountPlan(config, counts, models, tally, shares)

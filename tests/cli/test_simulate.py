@@ -67,7 +67,8 @@ def test_table_reads_back_without_options(tmp_path, suffix):
     assert [(c.name, c.values) for c in read.neuron_columns] == [
         ("area", ("V1",) * 6 + ("V2",) * 4)
     ]
-    assert {notice.code for notice in read.notices} == {"exposure-recognised", "varying-label"}
+    assert {notice.code for notice in read.notices} == {"exposure-recognised"}
+    assert [label.name for label in read.varying] == ["direction"]
 
 
 def test_conditions_and_groups_read_back_by_their_options(tmp_path):

@@ -151,15 +151,23 @@ def test_filling_needs_trials(read):
         read("trial,n1,n2\n1,3,4\n", fill_zeros=True)
 
 
-def test_labels_that_change_within_neurons_are_noticed(read, codes):
-    """A stimulus that comes back within neurons warns; an area, an index and a count do not."""
+def test_labels_that_change_within_neurons_and_come_back(read):
+    """A stimulus may be a condition; an area, an index, a count and a condition are none."""
     rows = [
         f"{neuron},{trial},{trial % 3},{trial % 2},V{neuron},{trial * 7},{trial % 2}\n"
         for neuron in (1, 2)
         for trial in range(8)
     ]
     counts = read("neuron,trial,count,grating,area,serial,count_pre\n" + "".join(rows))
-    notices = [notice for notice in counts.notices if notice.code == "varying-label"]
-    assert [notice.message.split("'")[1] for notice in notices] == ["grating"]
+    assert [label.name for label in counts.varying] == ["grating"]
+    assert counts.varying[0].codes.tolist() == [0, 1] * 8
     counts = read("neuron,trial,count,condition\n" + "a,1,3,x\na,2,4,x\na,3,3,y\na,4,0,y\n")
-    assert "varying-label" not in codes(counts)
+    assert counts.varying == ()
+
+
+def test_labels_that_change_are_filled_in_with_their_trials(read):
+    """Zeros filled in have the label of their trial."""
+    rows = "a,1,x,3\na,2,y,4\na,3,x,1\na,4,y,2\nb,1,x,5\nb,2,y,1\nb,3,x,1\n" + "a,5,x,1\nb,5,x,2\n"
+    counts = read("neuron,trial,side,count\n" + rows, fill_zeros=True)
+    assert (counts.neuron.codes[-1], counts.trial.codes[-1], counts.count[-1]) == (1, 3, 0)
+    assert counts.varying[0].codes.tolist() == [0, 1, 0, 1, 0, 1, 0, 0, 0, 1]

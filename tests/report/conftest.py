@@ -10,6 +10,7 @@ from spikepool.data.tally import tally_counts
 from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
+from spikepool.diagnostics.dispersion_share import DispersionShare
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
@@ -174,6 +175,10 @@ def make_results(**changes):
         primary=PARTIAL,
         predictive=PredictiveCheck(band, band),
         scores=(),
+        shares=(
+            DispersionShare("stim", 3, 4, 0.75, 0.05, 0.002, 0.004),
+            DispersionShare("block", 2, 4, np.nan, np.nan, np.nan, np.nan),
+        ),
         notices=counts.notices,
     )
     return replace(results, **changes)

@@ -29,6 +29,7 @@ CONTRACT = {
         "family pooling dispersion_pooling condition_pooling engine is_primary left_out "
         "elpd elpd_se elpd_difference elpd_difference_se pareto_k"
     ),
+    "labels": ("label quantity levels neurons estimate estimate_se pvalue pvalue_adjusted noticed"),
     "diagnostics": (
         "family pooling dispersion_pooling condition_pooling engine group parameter "
         "neuron r_hat ess_bulk ess_tail passed centring divergences bfmi "

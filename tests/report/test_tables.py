@@ -325,3 +325,16 @@ class TestCollapsed:
         rows = make_tables(make_collapsed_run(**changes))["diagnostics"].slice(1, 6)
         undefined = kind == "direct_error"
         assert column(rows, "passed") == [True, False, undefined, undefined, True, False]
+
+
+def test_labels_have_their_shares(tables):
+    """What was found stands there as it is; what is not defined is empty."""
+    stim, block = tables["labels"].to_pylist()
+    assert stim == {
+        "label": "stim", "quantity": "dispersion_share", "levels": 3, "neurons": 4,
+        "estimate": 0.75, "estimate_se": 0.05, "pvalue": 0.002, "pvalue_adjusted": 0.004,
+        "noticed": True,
+    }  # fmt: skip
+    assert block["label"] == "block"
+    assert block["estimate"] is block["pvalue_adjusted"] is None
+    assert not block["noticed"]
