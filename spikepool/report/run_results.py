@@ -14,6 +14,7 @@ from spikepool.diagnostics.comparison import ModelScore
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.dispersion_share import DispersionShare
+from spikepool.diagnostics.exchangeability import ExchangeabilityTest
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -171,6 +172,8 @@ class RunResults(Results[FittedModel]):
         Of the models that have left-out densities.
     shares : tuple of DispersionShare
         What labels that no model uses explain of the dispersion.
+    exchangeability : tuple of ExchangeabilityTest
+        Of labels that are constant within neurons.
     """
 
     counts: SpikeCounts
@@ -180,6 +183,7 @@ class RunResults(Results[FittedModel]):
     predictive: PredictiveCheck | None
     scores: tuple[ModelScore, ...]
     shares: tuple[DispersionShare, ...]
+    exchangeability: tuple[ExchangeabilityTest, ...]
 
     @property
     @override

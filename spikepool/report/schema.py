@@ -351,7 +351,10 @@ LABELS = (
         "quantity",
         "What it may explain. dispersion_share: of a label that changes within neurons, the share "
         "of the variance beyond Poisson that its values explain, neuron by neuron and within "
-        "conditions.",
+        "conditions. Of one that is constant within neurons, how its levels differ in the primary "
+        "model: log_rate_mean and log_rate_spread, the neurons' log rates by mean and by spread; "
+        "log_dispersion_mean and log_dispersion_spread, the same of their log dispersions. Only "
+        "with partial pooling, and 2 to 50 levels of 3 neurons that hold half of all neurons.",
     ),
     integer("levels", "", "Number of its values."),
     integer("neurons", "neurons", "Neurons that tell."),
@@ -362,19 +365,31 @@ LABELS = (
         "estimate of the variance of the rate r between trials, Vw the same within values, which "
         "repeat with the exposure dw. 0 is expected where the label means nothing, 1 where it "
         "explains all; chance can bring it below 0 or above 1. Empty: no value repeats within a "
-        "neuron, or counts vary no more than Poisson counts.",
+        "neuron, or counts vary no more than Poisson counts. Means: sd between levels over the sd "
+        "between neurons (of a group), by moments. Empty: a spread.",
     ),
-    number("estimate_se", "", "Its standard error, with neurons as the independent units."),
+    number(
+        "estimate_se",
+        "",
+        "Standard error of a dispersion_share, with neurons as the independent units. Empty: one "
+        "neuron, or no dispersion_share.",
+    ),
     number(
         "pvalue",
         "",
         "dispersion_share: chance of as large a Σ (V − Vw), by permutations of the trials within "
-        "neuron and condition.",
+        "neuron and condition. Otherwise: chance of as large differences between levels, by "
+        "permutations within groups of the scores z = (m − mean m) / (τ √ω): m is the neuron's "
+        "posterior mean, ω = 1 − Var(θ | y) / τ². Of spreads the scores are |z − their level's|.",
     ),
-    number("pvalue_adjusted", "", "pvalue adjusted for the number of labels (Holm)."),
+    number(
+        "pvalue_adjusted",
+        "",
+        "pvalue adjusted for their number (Holm): of the shares, and of all the others.",
+    ),
     boolean(
         "noticed",
-        "Whether a warning says so: pvalue_adjusted <= 0.05 and a dispersion_share >= 0.1.",
+        "Whether a warning says so: pvalue_adjusted <= 0.05, of a dispersion_share also >= 0.1.",
     ),
 )
 

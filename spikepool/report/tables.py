@@ -176,7 +176,7 @@ def make_comparison(results: RunResults) -> pa.Table:
 
 def make_labels(results: RunResults) -> pa.Table:
     """One row per label that no model uses and per what it may explain."""
-    rows = [
+    rows: list[Row] = [
         {
             "label": each.label,
             "quantity": "dispersion_share",
@@ -189,6 +189,10 @@ def make_labels(results: RunResults) -> pa.Table:
             "noticed": each.noticed,
         }
         for each in results.shares
+    ]
+    rows += [
+        {**vars(each), "estimate": each.between, "noticed": each.noticed}
+        for each in results.exchangeability
     ]
     return _of_rows("labels", rows, results)
 

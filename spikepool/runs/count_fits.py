@@ -9,6 +9,11 @@ from spikepool.data.tally import Tally
 from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.cross_check import worst_of
 from spikepool.diagnostics.dispersion_share import DispersionShare
+from spikepool.diagnostics.exchangeability import (
+    ExchangeabilityTest,
+    exchangeability_notices,
+    run_exchangeability_tests,
+)
 from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
 from spikepool.models.plan import ModelPlan
@@ -63,6 +68,10 @@ def fit_models(
     )
     notices = list(plan.notices)
     models = tuple(_fitted(spec, plan, tally, notices, progress) for spec in plan.models.specs)
+    progress.stage("testing labels")
+    tests = _exchangeability(models, plan, tally)
+    groups = [column for role, column in plan.table.recognised if role == "group"]
+    notices += exchangeability_notices(tests, groups)
     return RunResults(
         counts=plan.table,
         tally=tally,
@@ -75,7 +84,19 @@ def fit_models(
             [(model.spec, model.leave_out) for model in models], plan.models.primary
         ),
         shares=shares,
+        exchangeability=tests,
         notices=tuple(notices),
+    )
+
+
+def _exchangeability(
+    models: tuple[FittedModel, ...], plan: _Plan, tally: Tally
+) -> tuple[ExchangeabilityTest, ...]:
+    """Test the primary model's populations by the labels that it does not use."""
+    primary = next(model for model in models if model.spec == plan.models.primary)
+    assert primary.draws is not None  # noqa: S101 - kept by _fitted
+    return run_exchangeability_tests(
+        primary.draws, tally.group, plan.table.neuron_columns, plan.config.engine.seed
     )
 
 

@@ -11,6 +11,7 @@ from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.dispersion_share import DispersionShare
+from spikepool.diagnostics.exchangeability import ExchangeabilityTest
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
@@ -178,6 +179,10 @@ def make_results(**changes):
         shares=(
             DispersionShare("stim", 3, 4, 0.75, 0.05, 0.002, 0.004),
             DispersionShare("block", 2, 4, np.nan, np.nan, np.nan, np.nan),
+        ),
+        exchangeability=(
+            ExchangeabilityTest("animal", "log_rate_mean", 2, 6, 0.9, 0.01, 0.04),
+            ExchangeabilityTest("animal", "log_rate_spread", 2, 6, np.nan, 0.3, 0.3),
         ),
         notices=counts.notices,
     )

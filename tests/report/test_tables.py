@@ -329,7 +329,7 @@ class TestCollapsed:
 
 def test_labels_have_their_shares(tables):
     """What was found stands there as it is; what is not defined is empty."""
-    stim, block = tables["labels"].to_pylist()
+    stim, block, mean, spread = tables["labels"].to_pylist()
     assert stim == {
         "label": "stim", "quantity": "dispersion_share", "levels": 3, "neurons": 4,
         "estimate": 0.75, "estimate_se": 0.05, "pvalue": 0.002, "pvalue_adjusted": 0.004,
@@ -338,3 +338,6 @@ def test_labels_have_their_shares(tables):
     assert block["label"] == "block"
     assert block["estimate"] is block["pvalue_adjusted"] is None
     assert not block["noticed"]
+    assert (mean["label"], mean["quantity"], mean["estimate"]) == ("animal", "log_rate_mean", 0.9)
+    assert (mean["noticed"], spread["noticed"]) == (True, False)
+    assert spread["estimate"] is spread["estimate_se"] is None
