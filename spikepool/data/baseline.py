@@ -136,6 +136,7 @@ def _rows_of(counts: SpikeCounts, chosen: NDArray[np.bool_]) -> SpikeCounts:
         within=_labels_or_none(counts.within, chosen),
         factors=factors,
         neuron_columns=tuple(_column_of(each, neurons) for each in counts.neuron_columns),
+        varying=tuple(_labels_of(each, chosen) for each in counts.varying),
     )
 
 

@@ -29,7 +29,6 @@ from spikepool.data.text_table import TextColumn, TextTable, as_labels, concaten
 from spikepool.data.trials import (
     carried_columns,
     check_constant,
-    note_varying_labels,
     rows_without_repeats,
     spare_columns,
     varying_labels,

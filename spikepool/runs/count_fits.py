@@ -95,9 +95,13 @@ def _exchangeability(
     """Test the primary model's populations by the labels that it does not use."""
     primary = next(model for model in models if model.spec == plan.models.primary)
     assert primary.draws is not None  # noqa: S101 - kept by _fitted
-    return run_exchangeability_tests(
-        primary.draws, tally.group, plan.table.neuron_columns, plan.config.engine.seed
-    )
+    within = plan.table.within
+    columns = [
+        column
+        for column in plan.table.neuron_columns
+        if within is None or column.name != within.name
+    ]
+    return run_exchangeability_tests(primary.draws, tally.group, columns, plan.config.engine.seed)
 
 
 def _predictive(

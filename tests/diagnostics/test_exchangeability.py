@@ -70,7 +70,7 @@ def test_many_small_levels_of_nothing_are_not_found_more_often():
     assert np.all(found < 12)
 
 
-def test_one_sd_between_areas_is_found():
+def test_a_difference_between_areas_is_found():
     """By the means in more than half of 20 tables of 40 neurons, and only by them."""
     found = np.mean(pvalues(20, shift=1.5) <= 0.05, axis=0)
     assert found[0] > 0.5 > found[1]

@@ -82,7 +82,7 @@ def test_predicted_fano_factor_is_told(summary):
         "           median over 18,394 neuron × condition 1.5; the model predicts 1.49 [1.48, 1.51]"
     )
     assert lines_of(summary, "           median over") == [told]
-    numbers["lower"] = numbers["upper"] = 1.6
+    numbers["expected"] = numbers["lower"] = numbers["upper"] = 1.6
     assert lines_of(summary, "           median over")[0].endswith("is not that of the data")
 
 
