@@ -111,6 +111,52 @@ def test_sd_between_levels_is_that_simulated():
     assert found.between == pytest.approx(2 / np.sqrt(5), abs=0.2)
 
 
+def scores_of(z, level, group=None, weight=None):
+    """Return scores as the statistics take them."""
+    ones = np.ones(len(z))
+    group = np.zeros(len(z), dtype=np.int64) if group is None else group
+    return exchangeability._Scores(z, ones if weight is None else weight, level, group)
+
+
+def test_statistic_of_means_is_the_sum_of_squares_between_levels():
+    """Of neurons known exactly: that of the analysis of variance, group by group."""
+    rng = np.random.default_rng(8)
+    level, group = np.repeat(np.arange(4), [5, 7, 4, 9]), np.repeat([0, 0, 1, 1], [5, 7, 4, 9])
+    z = rng.standard_normal(25) + 3.0 * group + 1.0
+    wanted = 0.0
+    for of in (0, 1):
+        mean = z[group == of].mean()
+        for one in np.unique(level[group == of]):
+            wanted += np.sum(level == one) * (z[level == one].mean() - mean) ** 2
+    scores = scores_of(z, level, group)
+    assert exchangeability._means(scores, z) == pytest.approx(wanted)
+    sizes = np.array([5.0, 7.0, 4.0, 9.0])
+    free = 12 - np.sum(sizes[:2] ** 2) / 12 + 13 - np.sum(sizes[2:] ** 2) / 13
+    assert exchangeability._between(scores) == pytest.approx(np.sqrt((wanted - 2) / free))
+
+
+def test_scores_have_variance_one_with_any_number_of_trials():
+    """(m − mean m) / (τ √ω), from means and variances of the draws."""
+    rng = np.random.default_rng(9)
+    error = np.where(AREA, 1.5, 0.1)
+    draws = draws_of(rng.standard_normal(40), error, rng).flat_theta
+    column = NeuronColumn("area", tuple(map(str, AREA)))
+    scores = exchangeability._scores(draws, np.zeros(40, dtype=np.int64), column)
+    deviation, variance = draws.mean(axis=0) - draws.mean(), draws.var(axis=0, ddof=1)
+    whole = np.mean(deviation**2 + variance)
+    np.testing.assert_allclose(scores.weight, 1 - variance / whole)
+    np.testing.assert_allclose(scores.z, deviation / np.sqrt(whole - variance))
+
+
+def test_permutations_stay_within_groups():
+    """Where the neurons of each group are alike, no permutation changes anything: p is 1."""
+    group = np.repeat([0, 1], 20)
+    scores = scores_of(5.0 * group, 2 * group + np.arange(40) % 2, group)
+    for statistic in (exchangeability._means, exchangeability._spreads):
+        rng = np.random.default_rng(10)
+        assert exchangeability._pvalue(scores, statistic, scores.z, rng) == 1.0
+
+
 @pytest.mark.parametrize(
     "label", [np.zeros(40, int), np.arange(40), np.minimum(np.arange(40), 3)], ids=str
 )
