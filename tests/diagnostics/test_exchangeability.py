@@ -149,12 +149,20 @@ def test_scores_have_variance_one_with_any_number_of_trials():
 
 
 def test_permutations_stay_within_groups():
-    """Where the neurons of each group are alike, no permutation changes anything: p is 1."""
-    group = np.repeat([0, 1], 20)
-    scores = scores_of(5.0 * group, 2 * group + np.arange(40) % 2, group)
-    for statistic in (exchangeability._means, exchangeability._spreads):
-        rng = np.random.default_rng(10)
-        assert exchangeability._pvalue(scores, statistic, scores.z, rng) == 1.0
+    """Every group keeps its own values, in other orders."""
+    group = np.arange(40) % 2
+    scores = scores_of(np.arange(40.0), np.arange(40) % 4, group)
+    seen = []
+
+    def statistic(_, z):
+        seen.append(z.copy())
+        return 0.0
+
+    exchangeability._pvalue(scores, statistic, scores.z, np.random.default_rng(10))
+    for z in seen:
+        for of in (0, 1):
+            np.testing.assert_array_equal(np.sort(z[group == of]), scores.z[group == of])
+    assert len({tuple(z) for z in seen}) == len(seen)
 
 
 @pytest.mark.parametrize(
