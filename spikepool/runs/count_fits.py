@@ -68,8 +68,7 @@ def fit_models(
     )
     notices = list(plan.notices)
     models = tuple(_fitted(spec, plan, tally, notices, progress) for spec in plan.models.specs)
-    progress.stage("testing labels")
-    tests = _exchangeability(models, plan, tally)
+    tests = _exchangeability(models, plan, tally, progress)
     groups = [column for role, column in plan.table.recognised if role == "group"]
     notices += exchangeability_notices(tests, groups)
     return RunResults(
@@ -90,7 +89,7 @@ def fit_models(
 
 
 def _exchangeability(
-    models: tuple[FittedModel, ...], plan: _Plan, tally: Tally
+    models: tuple[FittedModel, ...], plan: _Plan, tally: Tally, progress: Progress
 ) -> tuple[ExchangeabilityTest, ...]:
     """Test the primary model's populations by the labels that it does not use."""
     primary = next(model for model in models if model.spec == plan.models.primary)
@@ -101,6 +100,8 @@ def _exchangeability(
         for column in plan.table.neuron_columns
         if within is None or column.name != within.name
     ]
+    if columns:
+        progress.stage("testing labels")
     return run_exchangeability_tests(primary.draws, tally.group, columns, plan.config.engine.seed)
 
 
