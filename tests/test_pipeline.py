@@ -427,7 +427,7 @@ class TestProgress:
         """From reading to writing, each model by name."""
         assert any_fit.progress.stages == [
             "reading", "testing dispersion", "fitting Poisson partial", "fitting NB2 partial",
-            "predicting", "writing",
+            "testing labels", "predicting", "writing",
         ]  # fmt: skip
 
     def test_steps_of_chains_end_at_their_total(self, sampled):
