@@ -1,11 +1,13 @@
 """Fits of several sizes and every picture's numbers, shared by the picture tests."""
 
 import importlib.util
+import itertools
 import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -179,3 +181,53 @@ def drawn():
         return figure.findobj(lambda artist: artist.get_gid() == gid)
 
     return find
+
+
+@pytest.fixture
+def boxes_of():
+    """Return a function from a figure to every text that is drawn, with its box in pixels."""
+
+    def boxes(figure):
+        mpl.backends.backend_agg.FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        renderer, hidden = figure.canvas.get_renderer(), _undrawn_tick_labels(figure)
+        texts = [
+            text
+            for text in figure.findobj(mpl.text.Text)
+            if text.get_visible() and text.get_text().strip() and id(text) not in hidden
+        ]
+        return [(text, mpl.text.Text.get_window_extent(text, renderer)) for text in texts]
+
+    return boxes
+
+
+def _undrawn_tick_labels(figure):
+    """Tick labels that are kept but not drawn: beyond the limits, or of axes switched off."""
+    hidden = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        kept = (*axis.majorTicks, *axis.minorTicks)
+        drawn = axis._update_ticks() if axis.axes.axison else []
+        hidden |= {id(label) for tick in kept for label in (tick.label1, tick.label2)}
+        hidden -= {id(label) for tick in drawn for label in (tick.label1, tick.label2)}
+        hidden |= set() if axis.axes.axison else {id(axis.label)}
+    return hidden
+
+
+@pytest.fixture
+def legible(boxes_of):
+    """Return what asserts that all type is at least 7 pt, on the sheet, and free of other type."""
+
+    def check(figure, style):
+        boxes = boxes_of(figure)
+        assert min(text.get_fontsize() for text, _ in boxes) >= 7
+        sheet = figure.bbox.padded(1)
+        for text, box in boxes:
+            inside = mpl.transforms.Bbox.union([sheet, box]).bounds == sheet.bounds
+            assert inside, (text.get_text(), box)
+        for (one, first), (other, second) in itertools.combinations(boxes, 2):
+            shared = mpl.transforms.Bbox.intersection(first, second)
+            slack = 0.2 * style.font_pt * figure.dpi / 72
+            apart = shared is None or min(shared.width, shared.height) < slack
+            assert apart, (one.get_text(), other.get_text())
+
+    return check

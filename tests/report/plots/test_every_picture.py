@@ -1,6 +1,5 @@
 """What holds for every picture: type that is legible and apart, units, round trips, no state."""
 
-import itertools
 import subprocess
 import sys
 
@@ -27,49 +26,13 @@ STYLES = (
 )
 
 
-def visible_texts(figure):
-    """Text that is drawn, with its box in pixels."""
-    renderer = figure.canvas.get_renderer()
-    figure.draw(renderer)
-    hidden = undrawn_tick_labels(figure)
-    texts = [
-        text
-        for text in figure.findobj(mpl.text.Text)
-        if text.get_visible() and text.get_text().strip() and id(text) not in hidden
-    ]
-    boxes = [(text.get_text(), mpl.text.Text.get_window_extent(text, renderer)) for text in texts]
-    return texts, boxes
-
-
-def undrawn_tick_labels(figure):
-    """Tick labels that are kept but not drawn: beyond the limits, or of axes switched off."""
-    hidden = set()
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        kept = (*axis.majorTicks, *axis.minorTicks)
-        drawn = axis._update_ticks() if axis.axes.axison else []
-        hidden |= {id(label) for tick in kept for label in (tick.label1, tick.label2)}
-        hidden -= {id(label) for tick in drawn for label in (tick.label1, tick.label2)}
-        hidden |= set() if axis.axes.axison else {id(axis.label)}
-    return hidden
-
-
 @pytest.mark.parametrize(("name", "n_neurons"), SHEETS)
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_text_is_legible_inside_and_apart(name, n_neurons, style, simulate, pictures):
+def test_text_is_legible_inside_and_apart(name, n_neurons, style, simulate, pictures, legible):
     """At every size and width all type is at least 7 pt, on the sheet, and free of other type."""
     fit = simulate(n_neurons)
     with style.context():
-        figure = PICTURES[name](pictures(fit)[name], fit.about, style)
-        mpl.backends.backend_agg.FigureCanvasAgg(figure)
-        texts, boxes = visible_texts(figure)
-    assert min(text.get_fontsize() for text in texts) >= 7
-    sheet = figure.bbox.padded(1)
-    for word, box in boxes:
-        assert mpl.transforms.Bbox.union([sheet, box]).bounds == sheet.bounds, (word, box)
-    for (one, first), (other, second) in itertools.combinations(boxes, 2):
-        shared = mpl.transforms.Bbox.intersection(first, second)
-        slack = 0.2 * style.font_pt * figure.dpi / 72
-        assert shared is None or min(shared.width, shared.height) < slack, (one, other)
+        legible(PICTURES[name](pictures(fit)[name], fit.about, style), style)
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -1,9 +1,7 @@
 """Pictures of several groups: legible for few and many, and right in their numbers."""
 
-import itertools
 from dataclasses import replace
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from scipy import stats
@@ -36,46 +34,17 @@ def named(count):
     return [*SOME[:count], *(f"area {i}" for i in range(count - len(SOME)))]
 
 
-def boxes_of(figure):
-    """Return every text that is drawn, with its box in pixels."""
-    mpl.backends.backend_agg.FigureCanvasAgg(figure)
-    renderer = figure.canvas.get_renderer()
-    figure.draw_without_rendering()
-    hidden = set()
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        drawn = axis._update_ticks() if axis.axes.axison else []
-        for tick in {*axis.majorTicks, *axis.minorTicks} - set(drawn):
-            hidden |= {id(tick.label1), id(tick.label2)}
-    texts = [
-        text
-        for text in figure.findobj(mpl.text.Text)
-        if text.get_visible() and text.get_text().strip() and id(text) not in hidden
-    ]
-    return [(text, mpl.text.Text.get_window_extent(text, renderer)) for text in texts]
-
-
 @pytest.mark.parametrize("name", GROUPED)
 @pytest.mark.parametrize(("count", "style"), SHEETS, ids=str)
-def test_text_is_legible_inside_and_apart(name, count, style, simulate, grouped, pictures):
+def test_text_is_legible_inside_and_apart(name, count, style, simulate, grouped, pictures, legible):
     """For few groups and many all type is at least 7 pt, on the sheet, and free of other type."""
     fit = grouped(simulate(61), named(count))
     with style.context():
-        figure = PICTURES[name](pictures(fit)[name], fit.about, style)
-        boxes = boxes_of(figure)
-    assert min(text.get_fontsize() for text, _ in boxes) >= 7
-    sheet = figure.bbox.padded(1)
-    for text, box in boxes:
-        inside = mpl.transforms.Bbox.union([sheet, box]).bounds == sheet.bounds
-        assert inside, (text.get_text(), box)
-    for (one, first), (other, second) in itertools.combinations(boxes, 2):
-        shared = mpl.transforms.Bbox.intersection(first, second)
-        slack = 0.2 * style.font_pt * figure.dpi / 72
-        apart = shared is None or min(shared.width, shared.height) < slack
-        assert apart, (one.get_text(), other.get_text())
+        legible(PICTURES[name](pictures(fit)[name], fit.about, style), style)
 
 
 @pytest.mark.parametrize("count", [2, 16])
-def test_hexagons_name_the_groups(count, simulate, grouped, pictures):
+def test_hexagons_name_the_groups(count, simulate, grouped, pictures, boxes_of):
     """Of many neurons each group's line is named at the edge."""
     fit = grouped(simulate(151), named(count))
     style = PlotStyle()

@@ -38,42 +38,13 @@ STIMULI = {
 """Factors, how many neurons were recorded in all conditions, and the style."""
 
 
-def boxes_of(figure):
-    """Return every text that is drawn, with its box in pixels."""
-    mpl.backends.backend_agg.FigureCanvasAgg(figure)
-    renderer = figure.canvas.get_renderer()
-    figure.draw_without_rendering()
-    hidden = set()
-    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        drawn = axis._update_ticks() if axis.axes.axison else []
-        for tick in {*axis.majorTicks, *axis.minorTicks} - set(drawn):
-            hidden |= {id(tick.label1), id(tick.label2)}
-    texts = [
-        text
-        for text in figure.findobj(mpl.text.Text)
-        if text.get_visible() and text.get_text().strip() and id(text) not in hidden
-    ]
-    return [(text, mpl.text.Text.get_window_extent(text, renderer)) for text in texts]
-
-
 @pytest.mark.parametrize("stimulus", STIMULI)
-def test_text_is_legible_inside_and_apart(stimulus, simulate, tuned):
+def test_text_is_legible_inside_and_apart(stimulus, simulate, tuned, legible):
     """Whatever the axis all type is at least 7 pt, on the sheet, and free of other type."""
     factors, n_tuned, style = STIMULI[stimulus]
     fit = simulate(61)
     with style.context():
-        figure = PICTURES["tuning"](tuned(fit, factors, n_tuned), fit.about, style)
-        boxes = boxes_of(figure)
-    assert min(text.get_fontsize() for text, _ in boxes) >= 7
-    sheet = figure.bbox.padded(1)
-    for text, box in boxes:
-        inside = mpl.transforms.Bbox.union([sheet, box]).bounds == sheet.bounds
-        assert inside, (text.get_text(), box)
-    for (one, first), (other, second) in itertools.combinations(boxes, 2):
-        shared = mpl.transforms.Bbox.intersection(first, second)
-        slack = 0.2 * style.font_pt * figure.dpi / 72
-        apart = shared is None or min(shared.width, shared.height) < slack
-        assert apart, (one.get_text(), other.get_text())
+        legible(PICTURES["tuning"](tuned(fit, factors, n_tuned), fit.about, style), style)
 
 
 def test_curves_redraw_identically_from_csv(simulate, tuned):
