@@ -279,9 +279,8 @@ def _weighted(
         return WeightedSample(points, log_density, weights, np.inf, log_evidence)
     smoothed, pareto_k = pareto_smoothed(np.where(finite, log_ratio, NO_WEIGHT))
     weights = np.where(finite, np.exp(smoothed - special.logsumexp(smoothed)), 0.0)
-    return WeightedSample(
-        points, log_density, weights / weights.sum(), float(pareto_k), log_evidence
-    )
+    shape = float(np.nan_to_num(pareto_k, nan=np.inf))  # undefined: all the weight on a few points
+    return WeightedSample(points, log_density, weights / weights.sum(), shape, log_evidence)
 
 
 def pareto_smoothed(log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -301,13 +300,16 @@ def pareto_smoothed(log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     from arviz_stats.base import array_stats
 
     try:
-        smoothed, pareto_k = array_stats.psislw(-log_weights)
+        with np.errstate(over="ignore"):  # all weight on a few points: quantiles beyond all numbers
+            smoothed, pareto_k = array_stats.psislw(-log_weights)
     except (ValueError, IndexError):
         if log_weights.ndim == 1:
             return log_weights, np.array(np.inf)
         rows = [pareto_smoothed(row) for row in log_weights]
         return np.stack([row for row, _ in rows]), np.stack([k for _, k in rows])
-    return smoothed, np.asarray(pareto_k)
+    defined = np.all(smoothed < np.inf, axis=-1)
+    smoothed = np.where(defined[..., np.newaxis], smoothed, log_weights)
+    return smoothed, np.where(defined, pareto_k, np.inf)
 
 
 def _fitted(

@@ -155,3 +155,24 @@ def test_too_few_weights_are_left_as_they_are(size):
     assert smoothed.shape == (3, size)
     assert not np.any(pareto_k <= 0.5)
     assert np.isfinite(pareto_smoothed(log_weights[0])[0]).all()
+
+
+@pytest.mark.parametrize("scale", [1e3, 1e4, 1e5, 1e9])
+@pytest.mark.filterwarnings("error")
+def test_all_weight_on_a_few_points_is_told_by_the_shape(scale):
+    """A tail beyond all numbers: no warning, weights that are finite, and a k̂ that is not good."""
+    log_weights = -scale * np.random.default_rng(0).exponential(size=2048)
+    smoothed, pareto_k = pareto_smoothed(log_weights)
+    assert np.isfinite(smoothed).all()
+    assert not pareto_k <= 0.7
+
+
+def test_undefined_shape_is_infinite():
+    """A density on one point of the first batch: the sample must not pass for one without φ."""
+    sample = sample_adaptively(
+        lambda points: -1e12 * (points**2).sum(axis=1),
+        narrow(2),
+        np.random.default_rng(0),
+        batch=BATCH,
+    )
+    assert not np.isnan(sample.pareto_k)
