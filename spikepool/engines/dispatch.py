@@ -10,6 +10,7 @@ from spikepool.engines.collapsed.engine import (
     integrate_posterior,
     is_collapsible,
 )
+from spikepool.engines.collapsed.joined import integrate_joined
 from spikepool.engines.nuts import sample_posterior
 from spikepool.models.plan import refuse_collapsed
 from spikepool.models.priors import Priors
@@ -17,6 +18,10 @@ from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior
 from spikepool.posterior.summary import SummaryOptions
 from spikepool.progress import Progress
+
+LEAST_JOINED = 2000
+"""Neurons, or neurons × conditions, of groups that labels join from which on integrals are quicker
+than chains of all parameters."""
 
 
 def compute_posterior(
@@ -55,21 +60,43 @@ def compute_posterior(
         case "nuts":
             return _sampled(spec, tally, priors, options, progress)
         case "collapsed":
-            return integrate_posterior(spec, tally, priors, options, summary, progress)
+            return _integrated(spec, tally, priors, options, summary, progress)
         case "auto":
-            reason = spec.coupling
-            if not is_collapsible(spec):
-                reason = "with conditions and a parameter that all neurons share"
+            reason = _reason_to_sample(spec, tally)
             if reason is not None:
                 sampled = _sampled(spec, tally, priors, options, progress)
                 return replace(sampled, notes=(f"sampled by nuts: {reason}",))
             try:
-                return integrate_posterior(spec, tally, priors, options, summary, progress)
+                return _integrated(spec, tally, priors, options, summary, progress)
             except UncertifiedError as failed:
                 sampled = _sampled(spec, tally, priors, options, progress)
                 note = f"sampled by nuts, since the collapsed engine did not pass: {failed}"
                 return replace(sampled, notes=(*failed.certificate.notes, note))
     assert_never(options.engine)
+
+
+def _reason_to_sample(spec: ModelSpec, tally: Tally) -> str | None:
+    """Say why NUTS is the better engine, or the only one; None where it is not."""
+    if spec.coupling is not None:
+        return spec.coupling
+    if not is_collapsible(spec):
+        return "with conditions and a parameter that all neurons share"
+    size = tally.responses.size if spec.is_tuned else tally.n_neurons
+    if spec.within is not None and size < LEAST_JOINED:
+        return "labels within groups join neurons of all groups, and these are few enough for it"
+    return None
+
+
+def _integrated(
+    spec: ModelSpec,
+    tally: Tally,
+    priors: Priors,
+    options: EngineOptions,
+    summary: SummaryOptions,
+    progress: Progress,
+) -> Posterior:
+    integrate = integrate_posterior if spec.within is None else integrate_joined
+    return integrate(spec, tally, priors, options, summary, progress)
 
 
 def _sampled(

@@ -1,7 +1,5 @@
 """The joint posterior of all parameters of a model of counts, by the No-U-Turn sampler."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,12 +9,11 @@ from spikepool.engines.sampler import Sampled, sample_model
 from spikepool.engines.seeds import model_seed
 from spikepool.models.condition_effects import presented_names
 from spikepool.models.families import FAMILIES
-from spikepool.models.graph import build_model
+from spikepool.models.graph import build_model, population_variables
 from spikepool.models.parametrization import Parametrization, choose_parametrization
-from spikepool.models.populations import POPULATIONS
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
-from spikepool.models.within import effects_of, entry, labels_of
+from spikepool.models.within import entries_of
 from spikepool.posterior.draws import PosteriorDraws
 from spikepool.progress import Progress
 
@@ -53,28 +50,16 @@ def sample_posterior(
 
 def _reported_variables(spec: ModelSpec) -> list[str]:
     """Names of the model's variables that the posterior keeps."""
-    hyperparameters = POPULATIONS[spec.population].hyperparameters
-    names = {"none": ["theta"], "complete": ["mu"], "partial": [*hyperparameters, "theta"]}[
-        spec.pooling
-    ]
-    if spec.condition_pooling == "partial":
-        names.append("tuning_sd")
+    names = list(population_variables(spec))
+    if spec.pooling != "complete":
+        names.append("theta")
     if spec.is_tuned:
         names.append("response")
     if spec.condition_effects:
-        names += ["condition_sd", "condition_effect"]
-    names += [name for effect in effects_of(spec) for name in (effect.sd, effect.name)]
-    dispersion = FAMILIES[spec.family].dispersion_name
-    if spec.dispersion_pooling is None:
-        return names
-    return (
-        names
-        + {
-            "none": ["delta"],
-            "complete": [dispersion],
-            "partial": ["mu_delta", "tau_delta", "delta"],
-        }[spec.dispersion_pooling]
-    )
+        names.append("condition_effect")
+    if spec.dispersion_pooling in ("none", "partial"):
+        names.append("delta")
+    return names
 
 
 def _assemble(
@@ -93,7 +78,7 @@ def _assemble(
         spec=spec,
         engine="nuts",
         neurons=tally.neurons,
-        population=dict(_as_scalars(draws, spec, tally)),
+        population=dict(entries_of(draws, spec, tally)),
         theta=theta,
         delta=delta,
         response=response,
@@ -109,16 +94,3 @@ def _shared(values: NDArray[np.float64], tally: Tally) -> NDArray[np.float64]:
     if values.ndim == 3:
         return values[..., tally.group]
     return np.broadcast_to(values[:, :, None], (*values.shape, tally.n_neurons))
-
-
-def _as_scalars(
-    draws: dict[str, NDArray[np.float64]], spec: ModelSpec, tally: Tally
-) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Name every entry of what groups, labels or pairs have one each of, such as ``mu[V1]``."""
-    labels = {effect.name: labels_of(effect, tally) for effect in effects_of(spec)}
-    for name, values in draws.items():
-        if values.ndim == 2:
-            yield name, values
-            continue
-        for place, label in enumerate(labels.get(name, tally.groups)):
-            yield entry(name, label), values[..., place]

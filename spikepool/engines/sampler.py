@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikepool.config import EngineOptions
+from spikepool.data.spike_counts import FloatArray
 from spikepool.engines.cores import granted_cores
 from spikepool.errors import SpikepoolError
 from spikepool.posterior.draws import SamplerStatistics
@@ -29,6 +30,50 @@ class Sampled:
 
     draws: dict[str, NDArray[np.float64]]
     sampler: SamplerStatistics
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A PyMC model that nutpie has turned into machine code.
+
+    Attributes
+    ----------
+    compiled : nutpie.CompiledModel
+    names : list of str
+        The variables to keep.
+    seconds : float
+        What it took.
+    """
+
+    compiled: Any
+    names: list[str]
+    seconds: float
+
+    def with_data(self, data: dict[str, FloatArray]) -> "CompiledModel":
+        """Return the same model with other values of its data."""
+        return replace(self, compiled=self.compiled.with_data(**data), seconds=0.0)
+
+    def sample(self, options: EngineOptions, seed: int, progress: Progress) -> Sampled:
+        """Draw from the posterior; see `sample_model`."""
+        return _sampled(_run_nutpie(self, options, seed, progress), self.names, options)
+
+
+def compile_model(model: Any, names: list[str], *, freeze: bool = True) -> CompiledModel:
+    """Turn a PyMC model into machine code.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    names : list of str
+        The variables to keep.
+    freeze : bool
+        Whether the model's data stay as they are, which makes faster code.
+    """
+    import nutpie
+
+    started = time.perf_counter()
+    compiled = nutpie.compile_pymc_model(model, var_names=names, freeze_model=freeze)
+    return CompiledModel(compiled, names, time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
@@ -64,8 +109,12 @@ def sample_model(
     SpikepoolError
         The sampler returned fewer draws than were asked for.
     """
-    run_of = _run_nutpie if options.sampler == "nutpie" else _run_pymc
-    run = run_of(model, names, options, seed, progress)
+    if options.sampler == "nutpie":
+        return compile_model(model, names).sample(options, seed, progress)
+    return _sampled(_run_pymc(model, names, options, seed, progress), names, options)
+
+
+def _sampled(run: _Run, names: list[str], options: EngineOptions) -> Sampled:
     draws = {name: run.tree.posterior[name].to_numpy() for name in names}
     _refuse_incomplete(draws, options)
     stats = run.tree.sample_stats
@@ -80,17 +129,15 @@ def sample_model(
 
 
 def _run_nutpie(
-    model: Any, names: list[str], options: EngineOptions, seed: int, progress: Progress
+    model: CompiledModel, options: EngineOptions, seed: int, progress: Progress
 ) -> _Run:
     import nutpie
 
     started = time.perf_counter()
-    compiled = nutpie.compile_pymc_model(model, var_names=names, freeze_model=True)
-    compiled_at = time.perf_counter()
     total = options.chains * (options.tune + options.draws)
     tracker = _ChainTracker()
     sampler = nutpie.sample(
-        compiled,
+        model.compiled,
         **_chains(options),
         seed=seed,
         save_warmup=False,
@@ -100,7 +147,7 @@ def _run_nutpie(
     )
     tree = _wait(sampler, lambda: progress.advance(tracker.done, total, tracker.detail))
     progress.advance(total, total, tracker.detail)
-    return _Run(tree, compiled_at - started, time.perf_counter() - compiled_at)
+    return _Run(tree, model.seconds, time.perf_counter() - started)
 
 
 class _ChainTracker:

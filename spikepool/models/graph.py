@@ -22,7 +22,7 @@ from spikepool.models.parametrization import Parametrization, choose_parametriza
 from spikepool.models.populations import POPULATIONS, normal_members
 from spikepool.models.priors import RATE_SD, Priors, default_priors
 from spikepool.models.spec import ModelSpec
-from spikepool.models.within import coordinates, effects_of, hyperparameters_of_neurons
+from spikepool.models.within import coordinates, effects_of, hyperparameters_of_pairs
 
 
 def build_model(
@@ -66,7 +66,9 @@ def build_model(
     with pm.Model(coords=coords) as model:
         hyperparameters = place_hyperparameters(spec, priors)
         if spec.within is not None:
-            hyperparameters = hyperparameters_of_neurons(spec, tally, priors, hyperparameters)
+            pairs = tally.pairs
+            of_pairs = hyperparameters_of_pairs(spec, pairs, priors, hyperparameters)
+            hyperparameters = {name: of[pairs.of_neuron] for name, of in of_pairs.items()}
         theta = _log_rate(spec, tally, priors, hyperparameters, centring)
         delta = None
         if spec.dispersion_pooling is not None:
@@ -103,6 +105,16 @@ def hyperparameter_names(spec: ModelSpec) -> tuple[str, ...]:
     }
     of_tuning = _tuning_names(spec)
     return (*of_rate[spec.pooling], *of_tuning, *of_dispersion[spec.dispersion_pooling])
+
+
+def population_variables(spec: ModelSpec) -> tuple[str, ...]:
+    """Names of the model's variables that neurons share: hyperparameters and effects of labels.
+
+    As `hyperparameter_names`, but with a shared dispersion itself in place of its logarithm.
+    """
+    dispersion = FAMILIES[spec.family].dispersion_name
+    own = (dispersion if name == "delta" else name for name in hyperparameter_names(spec))
+    return (*own, *(name for effect in effects_of(spec) for name in (effect.sd, effect.name)))
 
 
 def _tuning_names(spec: ModelSpec) -> tuple[str, ...]:

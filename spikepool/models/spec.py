@@ -77,8 +77,6 @@ class ModelSpec:
     @property
     def coupling(self) -> str | None:
         """What keeps neurons from being independent given their population's parameters."""
-        if self.within is not None:
-            return "labels within groups join neurons of all groups"
         if self.condition_effects:
             return "all neurons share the effects of the conditions"
         return None

@@ -10,14 +10,15 @@ and ``interaction_sd``; of log dispersions the same with ``_delta`` at the end. 
 non-centred.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import IntArray
-from spikepool.data.tally import Tally
+from spikepool.data.tally import Pairs, Tally
 from spikepool.models.populations import normal_members
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -46,10 +47,9 @@ class Effect:
     adds_to: str
     index: EffectIndex
 
-    def of_neurons(self, tally: Tally) -> IntArray:
-        """Return the place of every neuron's effect; shape (N,)."""
-        pairs = tally.pairs
-        return pairs.of_neuron if self.index == "pair" else pairs.label[pairs.of_neuron]
+    def of_pairs(self, pairs: Pairs) -> IntArray:
+        """Return the place of the effect of every pair of group and label; shape (P,)."""
+        return np.arange(len(pairs.label)) if self.index == "pair" else pairs.label
 
 
 _OF_RATES = (
@@ -87,34 +87,58 @@ def entry(name: str, label: str) -> str:
     return f"{name}[{label}]"
 
 
+def entries_of(
+    draws: Mapping[str, NDArray[np.float64]], spec: ModelSpec, tally: Tally
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Name every entry of what groups, labels or pairs have one each of, such as ``mu[V1]``.
+
+    Parameters
+    ----------
+    draws : mapping of str to ndarray, shape (chains, draws) or (chains, draws, entries)
+    spec : ModelSpec
+    tally : Tally
+
+    Yields
+    ------
+    tuple of (str, ndarray of shape (chains, draws))
+    """
+    labels = {effect.name: labels_of(effect, tally) for effect in effects_of(spec)}
+    for name, values in draws.items():
+        if values.ndim == 2:
+            yield name, values
+            continue
+        for place, label in enumerate(labels.get(name, tally.groups)):
+            yield entry(name, label), values[..., place]
+
+
 def coordinates(tally: Tally) -> dict[str, list[str]]:
     """Return the coordinates of a model with labels within groups."""
     within, pair = (labels_of(effect, tally) for effect in _OF_RATES)
     return {"group": list(tally.groups), "within": within, "pair": pair}
 
 
-def hyperparameters_of_neurons(
-    spec: ModelSpec, tally: Tally, priors: Priors, of_groups: Mapping[str, Any]
+def hyperparameters_of_pairs(
+    spec: ModelSpec, pairs: Pairs, priors: Priors, of_groups: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Add the effects to the model on PyMC's context stack, and give each neuron what it has.
+    """Add the effects to the model on PyMC's context stack, and give each pair what it has.
 
     Parameters
     ----------
     spec : ModelSpec
-    tally : Tally
+    pairs : Pairs
     priors : Priors
     of_groups : mapping of str to tensor, shape (groups,)
         Hyperparameters of every group.
 
     Returns
     -------
-    dict of str to tensor, shape (N,)
-        The same of every neuron; its means with the effects.
+    dict of str to tensor, shape (P,)
+        The same of every pair of group and label; its means with the effects.
     """
-    of_neurons = {name: values[tally.group] for name, values in of_groups.items()}
+    of_pairs = {name: values[pairs.group] for name, values in of_groups.items()}
     for effect in effects_of(spec):
         sd = priors.of(effect.sd).variable(effect.sd)
         zero = np.float64(0)
         values = normal_members(effect.name, zero, sd, centring=zero, dims=effect.index)
-        of_neurons[effect.adds_to] += values[effect.of_neurons(tally)]
-    return of_neurons
+        of_pairs[effect.adds_to] += values[effect.of_pairs(pairs)]
+    return of_pairs

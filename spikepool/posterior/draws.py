@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import FloatArray
 from spikepool.models.parametrization import Parametrization
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.quadrature import HyperparameterSample, Quadrature
+from spikepool.posterior.quadrature import HyperparameterSample, Integrated
 
 
 @dataclass(frozen=True)
@@ -116,14 +116,15 @@ class Posterior:
     Attributes
     ----------
     draws : PosteriorDraws
-    quadrature : Quadrature or None
-        Of the collapsed engine.
+    quadrature : Integrated or None
+        Of the collapsed engine: a `Quadrature` of one population, a `JoinedQuadrature` of groups
+        that labels within them join.
     notes : tuple of str
         What the engine had to do beyond its plan, and why.
     """
 
     draws: PosteriorDraws
-    quadrature: Quadrature | None = None
+    quadrature: Integrated | None = None
     notes: tuple[str, ...] = ()
 
     @property

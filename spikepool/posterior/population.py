@@ -79,7 +79,7 @@ def summarise_population(
         sample = posterior.quadrature.hyperparameters
         reported = reported_hyperparameters(spec, sample.values)
         return tuple(
-            replace(_of_sample(name, of, sample, interval), group=group)
+            replace(summarise_sample(name, of, sample, interval), group=group)
             for name, of in reported.items()
         )
     reported = reported_hyperparameters(spec, posterior.draws.population)
@@ -99,10 +99,10 @@ def _condition_effects(draws: PosteriorDraws) -> dict[str, Draws]:
     }
 
 
-def _of_sample(
+def summarise_sample(
     name: str, values: Draws, sample: HyperparameterSample, interval: float
 ) -> PopulationParameter:
-    """Summarise a weighted sample; its points are independent, so that R̂ has no meaning.
+    """Summarise a weighted sample, shape (D,); its points are independent: R̂ has no meaning.
 
     A mean above the upper end is left out: only the far tail decides it, and it need not exist.
     """

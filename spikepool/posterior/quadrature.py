@@ -145,8 +145,9 @@ class Certificate:
         """Whether the sample of φ can be used; true where there are no hyperparameters."""
         if self.chains is None and np.isnan(self.pareto_k):
             return True
-        good = self.pareto_k <= MOST_PARETO_K if self.chains is None else self.chains.passed
-        return bool(good and self.ess >= LEAST_ESS and self.outside <= MOST_OUTSIDE)
+        weighed = np.isnan(self.pareto_k) or self.pareto_k <= MOST_PARETO_K
+        mixed = self.chains is None or self.chains.passed
+        return bool(weighed and mixed and self.ess >= LEAST_ESS and self.outside <= MOST_OUTSIDE)
 
     @property
     def worst_error(self) -> float:
@@ -181,11 +182,43 @@ class LeaveOut:
 
 
 @dataclass(frozen=True)
-class Quadrature:
-    """Everything that the collapsed engine adds to draws."""
+class Integrated:
+    """What is known of an integrated posterior's hyperparameters, and how well.
+
+    Attributes
+    ----------
+    hyperparameters : HyperparameterSample
+    certificate : Certificate
+    leave_out : LeaveOut or None
+    """
 
     hyperparameters: HyperparameterSample
-    marginals: NeuronMarginals
     certificate: Certificate
     leave_out: LeaveOut | None
+
+
+@dataclass(frozen=True)
+class Quadrature(Integrated):
+    """Everything that the collapsed engine adds to draws of one population.
+
+    Attributes
+    ----------
+    marginals : NeuronMarginals
+    responses : ResponseMarginals or None
+    """
+
+    marginals: NeuronMarginals
     responses: ResponseMarginals | None = None
+
+
+@dataclass(frozen=True)
+class JoinedQuadrature(Integrated):
+    """Everything that it adds to draws of joined groups.
+
+    Attributes
+    ----------
+    pairs : tuple of Quadrature
+        Of the neurons of every pair of group and label.
+    """
+
+    pairs: tuple[Quadrature, ...]

@@ -9,6 +9,7 @@ from spikepool.data.tally import Tally
 from spikepool.models.families import FAMILIES
 from spikepool.models.priors import RATE_SD
 from spikepool.posterior.draws import Posterior, PosteriorDraws
+from spikepool.posterior.quadrature import Quadrature
 from spikepool.posterior.results import ResponseEstimates, Summary
 from spikepool.posterior.summary import SummaryOptions, summarise
 
@@ -32,7 +33,8 @@ def summarise_responses(
     ResponseEstimates
     """
     responses, each = tally.responses, tally.by_response()
-    marginals = posterior.quadrature.responses if posterior.quadrature else None
+    known = posterior.quadrature
+    marginals = known.responses if isinstance(known, Quadrature) else None
     parts = [
         _of_draws(posterior.draws, each, responses.neuron, some, options)
         for some in _chunks(responses.size, len(posterior.draws.flat_theta))

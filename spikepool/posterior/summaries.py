@@ -14,7 +14,7 @@ from spikepool.models.prior_density import density_of
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior, PosteriorDraws
-from spikepool.posterior.quadrature import NeuronMarginals
+from spikepool.posterior.quadrature import NeuronMarginals, Quadrature
 from spikepool.posterior.responses import summarise_responses, tuning_sds
 from spikepool.posterior.results import (
     DispersionEstimates,
@@ -56,7 +56,8 @@ def summarise_neurons(
     NeuronEstimates
     """
     draws = posterior.draws
-    marginals = posterior.quadrature.marginals if posterior.quadrature else None
+    known = posterior.quadrature
+    marginals = known.marginals if isinstance(known, Quadrature) else None
     weight = _own_weights(draws, tally, priors, options, marginals)
     theta = log_rates(draws, tally)
     response = draws.flat_response

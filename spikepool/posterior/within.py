@@ -19,7 +19,8 @@ from spikepool.models.spec import ModelSpec
 from spikepool.models.within import effects_of, entry, labels_of
 from spikepool.posterior.draws import Posterior
 from spikepool.posterior.groups import WHOLE_TABLE, Part
-from spikepool.posterior.population import summarise_chains
+from spikepool.posterior.population import summarise_chains, summarise_sample
+from spikepool.posterior.quadrature import Integrated, JoinedQuadrature
 from spikepool.posterior.results import PopulationParameter
 
 type _Population = dict[str, NDArray[np.float64]]
@@ -40,13 +41,21 @@ def posteriors_of_groups(posterior: Posterior, tally: Tally) -> dict[str, Poster
     dict of str to Posterior
         By group, in the tally's order; draw by draw they are one joint posterior.
     """
-    population, spec = posterior.draws.population, posterior.draws.spec
-    parts = (
-        _of_members(posterior, tally, tally.group == group, _of_group(population, spec, name))
-        for group, name in enumerate(tally.groups)
-    )
     names = tally.groups if len(tally.groups) > 1 else (WHOLE_TABLE,)
-    return dict(zip(names, parts, strict=True))
+    return {name: _posterior_of_group(posterior, tally, group) for group, name in enumerate(names)}
+
+
+def _posterior_of_group(posterior: Posterior, tally: Tally, group: int) -> Posterior:
+    draws, known, name = posterior.draws, posterior.quadrature, tally.groups[group]
+    chosen = tally.group == group
+    own = None
+    if known is not None:
+        sample = known.hyperparameters
+        values = _of_group(sample.values, draws.spec, name)
+        own = Integrated(replace(sample, values=values), known.certificate, None)
+    population = _of_group(draws.population, draws.spec, name)
+    responses = _places(chosen[tally.responses.neuron])
+    return _of_members(posterior, _places(chosen), responses, population, own)
 
 
 def posteriors_of_pairs(posterior: Posterior, tally: Tally) -> Iterator[tuple[Part, Posterior]]:
@@ -64,23 +73,35 @@ def posteriors_of_pairs(posterior: Posterior, tally: Tally) -> Iterator[tuple[Pa
         The mean of the posterior's population is that of the pair: μ_g + u_a + v_{g,a}.
     """
     population, spec = posterior.draws.population, posterior.draws.spec
-    pairs, of_response = tally.pairs, tally.responses.neuron
-    for pair, (group, label) in enumerate(zip(pairs.group, pairs.label, strict=True)):
-        own = _of_group(population, spec, tally.groups[group])
+    known, pairs = posterior.quadrature, tally.pairs
+    for pair, part in enumerate(parts_of_pairs(tally)):
+        own = _of_group(population, spec, tally.groups[pairs.group[pair]])
         for effect in effects_of(spec):
-            place = pair if effect.index == "pair" else label
-            named = entry(effect.name, labels_of(effect, tally)[place])
+            named = entry(effect.name, labels_of(effect, tally)[effect.of_pairs(pairs)[pair]])
             own[effect.adds_to] = own[effect.adds_to] + population[named]
-        chosen = pairs.of_neuron == pair
-        members = _places(chosen)
-        part = Part(
-            name=f"{tally.groups[group]},{tally.within_labels[label]}",
-            tally=tally.of_members(members),
-            neurons=members,
-            cells=tally.cells_of_members(members),
-            responses=_places(chosen[of_response]),
-        )
-        yield part, _of_members(posterior, tally, chosen, own)
+        exact = known.pairs[pair] if isinstance(known, JoinedQuadrature) else None
+        yield part, _of_members(posterior, part.neurons, part.responses, own, exact)
+
+
+def parts_of_pairs(tally: Tally) -> tuple[Part, ...]:
+    """Take a table apart into the pairs of group and label, in their order."""
+    pairs = tally.pairs
+    return tuple(
+        _part(tally, pair, f"{tally.groups[group]},{tally.within_labels[label]}")
+        for pair, (group, label) in enumerate(zip(pairs.group, pairs.label, strict=True))
+    )
+
+
+def _part(tally: Tally, pair: int, name: str) -> Part:
+    chosen = tally.pairs.of_neuron == pair
+    members = _places(chosen)
+    return Part(
+        name=name,
+        tally=tally.of_members(members),
+        neurons=members,
+        cells=tally.cells_of_members(members),
+        responses=_places(chosen[tally.responses.neuron]),
+    )
 
 
 def summarise_within(
@@ -101,9 +122,9 @@ def summarise_within(
     tuple of PopulationParameter
         ``within_effect[m1]`` is of all groups; ``interaction_effect[m1]`` of its own.
     """
-    population = posterior.draws.population
-    effects = effects_of(posterior.draws.spec)
-    rows = [summarise_chains(each.sd, population[each.sd], interval) for each in effects]
+    effects, rows = effects_of(posterior.draws.spec), list[PopulationParameter]()
+    for each in effects:
+        rows.append(_summarised(posterior, each.sd, each.sd, interval))
     for effect in effects:
         groups = [WHOLE_TABLE] * len(tally.within_labels)
         labels = list(tally.within_labels)
@@ -111,10 +132,19 @@ def summarise_within(
             groups = [tally.groups[g] for g in tally.pairs.group]
             labels = [tally.within_labels[a] for a in tally.pairs.label]
         for full, group, label in zip(labels_of(effect, tally), groups, labels, strict=True):
-            draws = population[entry(effect.name, full)]
-            row = summarise_chains(entry(effect.name, label), draws, interval)
-            rows.append(replace(row, group=group))
+            name, shown = entry(effect.name, full), entry(effect.name, label)
+            rows.append(replace(_summarised(posterior, name, shown, interval), group=group))
     return tuple(rows)
+
+
+def _summarised(
+    posterior: Posterior, name: str, shown: str, interval: float
+) -> PopulationParameter:
+    """Summarise one parameter: as a weighted sample where there is one, else its chains."""
+    if posterior.quadrature is None:
+        return summarise_chains(shown, posterior.draws.population[name], interval)
+    sample = posterior.quadrature.hyperparameters
+    return summarise_sample(shown, sample.values[name], sample, interval)
 
 
 def _of_group(
@@ -127,23 +157,24 @@ def _of_group(
 
 
 def _of_members(
-    posterior: Posterior, tally: Tally, chosen: NDArray[np.bool_], population: _Population
+    posterior: Posterior,
+    members: IntArray,
+    responses: IntArray,
+    population: _Population,
+    quadrature: Integrated | None,
 ) -> Posterior:
     """Return the posterior of some neurons, with the parameters of their population."""
-    draws, members = posterior.draws, _places(chosen)
-    response = None
-    if draws.response is not None:
-        response = draws.response[..., _places(chosen[tally.responses.neuron])]
+    draws = posterior.draws
     of_members = replace(
         draws,
         neurons=tuple(draws.neurons[i] for i in members),
         theta=draws.theta[..., members],
         delta=None if draws.delta is None else draws.delta[..., members],
-        response=response,
+        response=None if draws.response is None else draws.response[..., responses],
         population=population,
         parametrization=None,
     )
-    return Posterior(of_members)
+    return Posterior(of_members, quadrature)
 
 
 def _places(chosen: NDArray[np.bool_]) -> IntArray:

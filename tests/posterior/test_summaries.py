@@ -315,7 +315,7 @@ class TestMarginals:
         tally = make_tally(self.COUNTS, 0.5)
         population = {"mu": np.full(3, 1.0), "tau": self.TAU}
         draws = make_draws(POISSON["partial"], self.THETA, None, population)
-        posterior = Posterior(draws, Quadrature(None, self.marginals(), None, None))
+        posterior = Posterior(draws, Quadrature(None, None, None, self.marginals()))
         return summarise_neurons(posterior, tally, default_priors(tally), OPTIONS)
 
     def marginals(self):

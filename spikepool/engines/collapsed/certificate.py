@@ -1,7 +1,7 @@
 """Checks that every run of the collapsed engine makes of itself."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from spikepool.engines.collapsed.direct_tuned import TunedLikelihood, TunedStati
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
 from spikepool.engines.collapsed.lattice import FINE, FINER, Quality
 from spikepool.engines.collapsed.levels import NEGLIGIBLE, Hyperparameters, take
-from spikepool.engines.collapsed.marginal_likelihood import tabulate
+from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
 from spikepool.engines.collapsed.responses import ResponseStatistics
 from spikepool.engines.collapsed.search import Found, Problem
 from spikepool.posterior.quadrature import (
@@ -54,46 +54,81 @@ def certify(
     -------
     Certificate
     """
-    n = problem.statistics.n_neurons
-    chosen = _chosen(problem)
-    phi = take(found.phi, _spread_draws(found.sample.weights, FINER_DRAWS))
-    draws = len(_spread_draws(found.sample.weights, FINER_DRAWS))
+    errors = integral_errors(problem, found.marginal, found.phi, found.sample.weights, cores)
+    sample = found.sample
+    return judge(errors, sample.pareto_k, sample.ess, found.outside, chains)
+
+
+@dataclass(frozen=True)
+class IntegralErrors:
+    """How far integrals are from those on finer lattices, and by the direct kernel.
+
+    Attributes
+    ----------
+    refinement, direct : ndarray, shape (N,)
+        The largest over a few φ; NaN where a neuron was not among those checked.
+    """
+
+    refinement: FloatArray
+    direct: FloatArray
+
+
+def integral_errors(
+    problem: Problem,
+    marginal: MarginalLikelihood,
+    phi: Hyperparameters,
+    weights: FloatArray,
+    cores: int,
+    most: int = MOST_CHECKED,
+) -> IntegralErrors:
+    """Compute some integrals again, on finer lattices and by the direct kernel.
+
+    Parameters
+    ----------
+    problem : Problem
+    marginal : MarginalLikelihood
+    phi : dict of str to ndarray, shape (D,)
+    weights : ndarray, shape (D,)
+    cores : int
+    most : int
+        Neurons to check.
+    """
+    n, chosen = problem.statistics.n_neurons, _chosen(problem, most)
+    some = _spread_draws(weights, FINER_DRAWS)
+    phi = take(phi, some)
+    by_lattice = marginal.of_neurons(chosen).by_neuron(phi, len(some))
+    finer = replace(marginal.region, quality=_CHECKED_BY[marginal.region.quality])
     statistics = problem.statistics.of_neurons(chosen)
-    by_lattice = found.marginal.of_neurons(chosen).by_neuron(phi, draws)
-    finer = replace(found.region, quality=_CHECKED_BY[found.region.quality])
-    again = tabulate(problem.family, statistics, finer, cores).by_neuron(phi, draws)
-    refinement, direct = np.full(n, np.nan), np.full(n, np.nan)
+    again = tabulate(problem.family, statistics, finer, cores).by_neuron(phi, len(some))
+    errors = IntegralErrors(np.full(n, np.nan), np.full(n, np.nan))
     gaps = np.nan_to_num(np.abs(again - by_lattice), nan=np.inf)
-    refinement[chosen] = gaps.max(axis=1)
-    direct[chosen] = _direct_errors(problem, chosen, phi, by_lattice)
-    return _judged(refinement, direct, found.sample, found.outside, chains)
+    errors.refinement[chosen] = gaps.max(axis=1)
+    errors.direct[chosen] = _direct_errors(problem, chosen, phi, by_lattice)
+    return errors
 
 
 def certify_sample(sample: WeightedSample, n_neurons: int) -> Certificate:
     """Judge the sample of φ alone, where nothing is integrated."""
     nothing = np.full(n_neurons, np.nan)
-    return _judged(nothing, nothing, sample, 0.0, None)
+    return judge(IntegralErrors(nothing, nothing), sample.pareto_k, sample.ess, 0.0, None)
 
 
-def _judged(
-    refinement: FloatArray,
-    direct: FloatArray,
-    sample: WeightedSample,
-    outside: float,
-    chains: ChainCheck | None,
+def judge(
+    errors: IntegralErrors, pareto_k: float, ess: float, outside: float, chains: ChainCheck | None
 ) -> Certificate:
+    """Hold what is known of a posterior against the limits; see `Certificate`."""
     unjudged = Certificate(
-        refinement, direct, sample.pareto_k, sample.ess, outside, (), chains=chains
+        errors.refinement, errors.direct, pareto_k, ess, outside, (), chains=chains
     )
     problems = (*integral_problems(unjudged), *sample_problems(unjudged))
     return replace(unjudged, problems=problems)
 
 
-def _chosen(problem: Problem) -> IntArray:
+def _chosen(problem: Problem, most: int) -> IntArray:
     """Return neurons spread over all totals of spikes, silent and loudest included."""
     n = problem.statistics.n_neurons
     order = np.argsort(problem.statistics.spikes, kind="stable")
-    places = np.unique(np.linspace(0, n - 1, min(n, MOST_CHECKED)).astype(np.int64))
+    places = np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
     return np.sort(order[places]).astype(np.int64)
 
 

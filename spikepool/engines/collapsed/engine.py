@@ -1,38 +1,33 @@
 """The collapsed engine on one page: from a tally to a certified posterior."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikepool.config import EngineOptions
-from spikepool.data.spike_counts import FloatArray, IntArray
+from spikepool.data.spike_counts import FloatArray
 from spikepool.data.tally import Tally
 from spikepool.engines.collapsed.certificate import certify_sample
 from spikepool.engines.collapsed.certified_search import find_certified
-from spikepool.engines.collapsed.estimates import (
-    combination_of,
-    mixture_of_rates,
-    neuron_marginals,
-    response_marginals,
-    shared_marginals,
-    thresholds_of,
-)
-from spikepool.engines.collapsed.hyperposterior import WeightedSample
-from spikepool.engines.collapsed.lattice import Region
-from spikepool.engines.collapsed.leave_out import TrialCollector, leave_out, leave_out_shared
+from spikepool.engines.collapsed.estimates import shared_marginals
+from spikepool.engines.collapsed.leave_out import leave_out, leave_out_shared
 from spikepool.engines.collapsed.levels import Hyperparameters, take
-from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood
-from spikepool.engines.collapsed.marginals import Mixture, Wanted, mix
+from spikepool.engines.collapsed.members import (
+    Population,
+    copies_of,
+    draws_left_out,
+    draws_to_average,
+    kept_of,
+)
 from spikepool.engines.collapsed.model import (
     HyperpriorFunctions,
     compile_hyperpriors,
     levels_of,
     tuning_of,
 )
-from spikepool.engines.collapsed.response_marginals import ResponseCollector, draw_all_responses
-from spikepool.engines.collapsed.responses import ResponseStatistics, response_statistics
+from spikepool.engines.collapsed.responses import response_statistics
 from spikepool.engines.collapsed.search import (
     STEPS,
     Problem,
@@ -49,7 +44,6 @@ from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior, PosteriorDraws
 from spikepool.posterior.quadrature import Certificate, HyperparameterSample, Quadrature
 from spikepool.posterior.summary import SummaryOptions
-from spikepool.posterior.weighted import systematic
 from spikepool.progress import Progress
 
 
@@ -59,17 +53,6 @@ class UncertifiedError(Exception):
     def __init__(self, certificate: Certificate) -> None:
         super().__init__("; ".join(certificate.problems))
         self.certificate = certificate
-
-
-MOST_SUMS, MOST_TUNED_SUMS = 1_500_000, 400_000
-"""Neurons × hyperparameter draws to average over, without and with conditions; fewer draws serve
-where it would be more."""
-MOST_TABLED = 40_000_000
-"""Nodes × hyperparameter draws of the populations' tables, likewise."""
-FEWEST_DRAWS = 256
-LEFT_OUT_DRAWS, MOST_LEFT_OUT = 2048, 500_000
-"""Hyperparameters for the densities of what is left out, which smooth them one by one: at most so
-many, but more of them in small tables, where each matters more: as many neurons × draws."""
 
 
 def integrate_posterior(
@@ -109,62 +92,33 @@ def integrate_posterior(
     if alike and not spec.is_tuned:
         return _all_shared(spec, tally, priors, hyperpriors, start, options, summary, rng)
     problem = problem_of(spec, tally, priors, hyperpriors)
-    family = problem.family
     found, certificate = find_certified(spec, priors, problem, start, options, rng, progress)
-    _refuse_uncertified(certificate, options)
-    nodes = len(found.marginal.rows.nodes) + len(found.marginal.columns.nodes)
-    sums = MOST_SUMS if problem.tuning is None else MOST_TUNED_SUMS
-    averaged_over = max(FEWEST_DRAWS, min(sums // tally.n_neurons, MOST_TABLED // nodes))
-    kept = _kept(found.sample, averaged_over)
-    phi = take(found.phi, kept.points)
-    copies = _copies(kept.weights, summary.joint_draws)
-    progress.advance(4, STEPS, "posteriors of the neurons")
-    collector = _collector(spec, tally, problem, found.region, kept.weights, phi, summary)
-    wanted = Wanted(
-        masses=summary.masses,
-        combination=combination_of(spec),
-        thresholds=thresholds_of(spec, tally, summary),
-        copies=copies,
-        seed=options.seed,
-        neurons=tally.neurons,
-    )
-    mixture = mix(found.marginal, phi, kept.weights, wanted, collector.add)
-    progress.advance(5, STEPS, "densities of what is left out")
-    most = max(LEFT_OUT_DRAWS, MOST_LEFT_OUT // tally.n_neurons)
-    fewer = _kept(found.sample, min(averaged_over, most))
-    fewer_phi = take(found.phi, fewer.points)
-    left_out = leave_out(
-        family,
-        tally,
-        found.region,
-        found.marginal.by_neuron(fewer_phi, len(fewer.weights)),
-        fewer_phi,
-        fewer.weights,
-        collector.trials,
-        found.marginal,
-        partial(find_again, problem, found, rng),
-    )
-    hyperparameters = HyperparameterSample(
+    refuse_uncertified(certificate, options)
+    sample = HyperparameterSample(
         reported(spec, found.phi), found.sample.weights, found.sample.pareto_k
     )
+    size = draws_to_average([found.marginal])
+    kept = kept_of(sample.weights, size)
     rows = rng.permutation(summary.joint_draws)
-    draw_of = np.repeat(np.arange(len(copies)), copies)[rows]
-    drawn, mixture = take(phi, draw_of), mixture.with_draws(rows)
-    draws = _joint_draws(spec, tally, drawn, mixture.theta_draws, mixture.delta_draws)
-    responses = None
-    if isinstance(collector, ResponseCollector):
-        response = _drawn_responses(problem, found.marginal, mixture, drawn, tally, options.seed)
-        draws = replace(draws, response=response[np.newaxis])
-        of_responses = collector.as_mixture()
-        responses = response_marginals(spec, tally, of_responses, mixture)
-        mixture = mixture_of_rates(tally, mixture, of_responses, response, summary.masses)
-    quadrature = Quadrature(
-        hyperparameters,
-        neuron_marginals(spec, tally, mixture, hyperparameters, priors, summary, draw_of),
-        certificate,
-        left_out,
-        responses,
+    progress.advance(4, STEPS, "posteriors of the neurons")
+    phi = take(found.phi, kept.points)
+    population = Population(spec, tally, problem, found.marginal, sample)
+    members = population.integrate(phi, kept, rows, priors, summary, options.seed)
+    progress.advance(5, STEPS, "densities of what is left out")
+    fewer = kept_of(sample.weights, min(size, draws_left_out(tally.n_neurons)))
+    left_out = leave_out(
+        tally,
+        found.marginal,
+        take(found.phi, fewer.points),
+        fewer.weights,
+        members.trials,
+        partial(find_again, problem, found, rng),
     )
+    drawn = take(phi, members.draw_of)
+    draws = _joint_draws(spec, tally, drawn, members.theta, members.delta)
+    if members.response is not None:
+        draws = replace(draws, response=members.response[np.newaxis])
+    quadrature = Quadrature(sample, certificate, left_out, members.marginals, members.responses)
     return Posterior(draws, quadrature, certificate.notes)
 
 
@@ -196,51 +150,6 @@ def problem_of(
     return Problem(family, statistics, *levels, hyperpriors, tuning_of(spec))
 
 
-def _collector(
-    spec: ModelSpec,
-    tally: Tally,
-    problem: Problem,
-    region: Region,
-    weights: FloatArray,
-    phi: Hyperparameters,
-    summary: SummaryOptions,
-) -> TrialCollector | ResponseCollector:
-    """Return what takes the posterior mass of the neurons, to average over it."""
-    if isinstance(problem.statistics, ResponseStatistics):
-        thresholds, _ = thresholds_of(spec, tally.by_response(), summary)
-        return ResponseCollector(
-            problem.family,
-            problem.statistics,
-            tally,
-            region,
-            summary.masses,
-            combination_of(spec),
-            thresholds,
-        )
-    shared = region.shared
-    mean = None if shared is None else float(np.sum(weights * phi[shared]))
-    return TrialCollector(problem.family, tally, region, mean)
-
-
-def _drawn_responses(
-    problem: Problem,
-    marginal: MarginalLikelihood,
-    mixture: Mixture,
-    phi: Hyperparameters,
-    tally: Tally,
-    seed: int,
-) -> NDArray[np.float32]:
-    """Draw the responses of the neurons' joint draws; shape (S, R)."""
-    assert isinstance(problem.statistics, ResponseStatistics)  # noqa: S101
-    assert problem.tuning is not None  # noqa: S101
-    drawn = mixture.theta_draws, mixture.delta_draws
-    tuning_sd = problem.tuning.sd(phi, len(mixture.theta_draws))
-    names = tally.response_names
-    return draw_all_responses(
-        problem.family, problem.statistics, marginal, drawn, tuning_sd, names, seed
-    )
-
-
 def _all_shared(
     spec: ModelSpec,
     tally: Tally,
@@ -257,9 +166,9 @@ def _all_shared(
     likelihood = SharedLikelihood(family, family.statistics(merged))
     sample, phi = find_shared_hyperposterior(hyperpriors, likelihood, start, rng)
     certificate = certify_sample(sample, tally.n_neurons)
-    _refuse_uncertified(certificate, options)
+    refuse_uncertified(certificate, options)
     hyperparameters = HyperparameterSample(reported(spec, phi), sample.weights, sample.pareto_k)
-    copies = _copies(sample.weights, summary.joint_draws)
+    copies = copies_of(sample.weights, summary.joint_draws)
     draw_of = rng.permutation(np.repeat(np.arange(len(copies)), copies))
     drawn = take(phi, draw_of)
     n = tally.n_neurons
@@ -270,14 +179,20 @@ def _all_shared(
     draws = _joint_draws(spec, tally, drawn, theta, delta)
     quadrature = Quadrature(
         hyperparameters,
-        shared_marginals(spec, tally, draws, hyperparameters, priors, summary),
         certificate,
         leave_out_shared(family, tally, merged, phi, sample.weights),
+        shared_marginals(spec, tally, draws, hyperparameters, priors, summary),
     )
     return Posterior(draws, quadrature)
 
 
-def _refuse_uncertified(certificate: Certificate, options: EngineOptions) -> None:
+def refuse_uncertified(certificate: Certificate, options: EngineOptions) -> None:
+    """Refuse a posterior that did not pass its checks, where another engine can be tried.
+
+    Raises
+    ------
+    UncertifiedError
+    """
     if certificate.problems and options.engine == "auto":
         raise UncertifiedError(certificate)
 
@@ -307,27 +222,3 @@ def _joint_draws(
         theta=theta[np.newaxis],
         delta=None if spec.dispersion_pooling is None else delta[np.newaxis],
     )
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """Points of the weighted sample to average over; `weights` sum to 1."""
-
-    points: IntArray
-    weights: FloatArray
-
-
-def _kept(sample: WeightedSample, size: int) -> _Kept:
-    """Choose all points that matter, or a systematic resample where they would be too many."""
-    points = np.flatnonzero(sample.weights > 1e-8)
-    if len(points) <= size:
-        weights = sample.weights[points]
-        return _Kept(points, weights / weights.sum())
-    copies = _copies(sample.weights, size)
-    points = np.flatnonzero(copies)
-    return _Kept(points, copies[points] / size)
-
-
-def _copies(weights: FloatArray, total: int) -> IntArray:
-    """Return how often each point is drawn, `total` times in all."""
-    return np.bincount(systematic(weights, total, 0.5), minlength=len(weights))

@@ -12,7 +12,6 @@ same number.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -234,44 +233,40 @@ def smooth_ratios(log_densities: FloatArray, weights: FloatArray) -> _Smoothed:
 
 
 def leave_out(
-    family: CountFamily,
     tally: Tally,
-    region: Region,
-    marginal: FloatArray,
+    integrals: MarginalLikelihood,
     phi: Hyperparameters,
     weights: FloatArray,
     trials: TrialDensities,
-    integrals: MarginalLikelihood,
-    refit: Refit,
+    refit: Refit | None,
 ) -> LeaveOut:
     """Leave-one-trial-out and leave-one-neuron-out log predictive densities.
 
     Parameters
     ----------
-    family : CountFamily
     tally : Tally
-    region : Region
-    marginal : ndarray, shape (N, D)
-        ln p_i(φ).
+    integrals : MarginalLikelihood
+        Of all neurons.
     phi : dict of str to ndarray, shape (D,)
     weights : ndarray, shape (D,)
     trials : TrialDensities
-    integrals : MarginalLikelihood
-        Of all neurons.
-    refit : callable
-        Samples the hyperparameters anew, given what is to be added to their log posterior.
+    refit : callable or None
+        Samples the hyperparameters anew, given what is to be added to their log posterior; None:
+        the importance ratios stand as they are, with their k̂.
 
     Returns
     -------
     LeaveOut
     """
+    family, region = integrals.family, integrals.region
+    marginal = integrals.by_neuron(phi, len(weights))
     neurons = smooth_ratios(marginal, weights)
     sizes = integrals.nodes_per_neuron()
-    refits = min(MOST_REFITS, int(REFIT_SUMS / (sizes.sum() * len(weights))))
-    everything = cache(lambda: refit(lambda _, draws: np.zeros(draws))[0])
+    refits = min(MOST_REFITS, int(REFIT_SUMS / (sizes.sum() * len(weights)))) if refit else 0
+    refitted = _Refitted(refit)
     for i in _worst(neurons.pareto_k, refits):
         whole = integrals.of_neurons(np.array([i]))
-        neurons.replace(i, _refitted(refit, everything, whole, None))
+        neurons.replace(i, refitted.without(whole, None))
     trial = trials.log_density.copy()
     alone = tally.n_trials[tally.neuron] == 1
     trial[alone] = neurons.log_density[tally.neuron[alone]]
@@ -292,7 +287,7 @@ def leave_out(
         for i in worst:
             whole = integrals.of_neurons(tally.neuron[cells[i : i + 1]])
             less = rest.of_neurons(np.array([i]))
-            smoothed.replace(i, _refitted(refit, everything, whole, less))
+            smoothed.replace(i, refitted.without(whole, less))
         trial[cells] = smoothed.log_density
         pareto_k.append(smoothed.pareto_k)
     return LeaveOut(
@@ -310,26 +305,34 @@ def _worst(pareto_k: FloatArray, most: int) -> list[int]:
     return [int(i) for i in bad[np.argsort(-pareto_k[bad], kind="stable")][:most]]
 
 
-def _refitted(
-    refit: Refit,
-    everything: Callable[[], WeightedSample],
-    whole: MarginalLikelihood,
-    less: MarginalLikelihood | None,
-) -> tuple[float, float]:
-    """Sample φ without what is left out; returns ln p(left out | rest) and the larger k̂.
+class _Refitted:
+    """Hyperposteriors without what is left out, and one of everything to hold them against."""
 
-    It is ln p(y) − ln p(rest), each from a sample of its own: the posterior without an outlying
-    trial hardly reaches the φ that explain it, so that its mean density would be decided by a few.
-    """
+    def __init__(self, refit: Refit | None) -> None:
+        self._refit = refit
+        self._everything: WeightedSample | None = None
 
-    def left_out(phi: Hyperparameters, draws: int) -> FloatArray:
-        density: FloatArray = whole.by_neuron(phi, draws)[0]
-        with np.errstate(invalid="ignore"):  # φ beyond the lattices
-            return density if less is None else density - less.by_neuron(phi, draws)[0]
+    def without(
+        self, whole: MarginalLikelihood, less: MarginalLikelihood | None
+    ) -> tuple[float, float]:
+        """Sample φ without what is left out; returns ln p(left out | rest) and the larger k̂.
 
-    full = everything()
-    rest, _ = refit(lambda phi, draws: -left_out(phi, draws))
-    return full.log_evidence - rest.log_evidence, max(full.pareto_k, rest.pareto_k)
+        It is ln p(y) − ln p(rest), each from a sample of its own: the posterior without an outlying
+        trial hardly reaches the φ that explain it, so that its mean density would be decided by a
+        few.
+        """
+        assert self._refit is not None  # noqa: S101 - nothing is refitted then
+
+        def left_out(phi: Hyperparameters, draws: int) -> FloatArray:
+            density: FloatArray = whole.by_neuron(phi, draws)[0]
+            with np.errstate(invalid="ignore"):  # φ beyond the lattices
+                return density if less is None else density - less.by_neuron(phi, draws)[0]
+
+        if self._everything is None:
+            self._everything = self._refit(lambda _, draws: np.zeros(draws))[0]
+        full = self._everything
+        rest, _ = self._refit(lambda phi, draws: -left_out(phi, draws))
+        return full.log_evidence - rest.log_evidence, max(full.pareto_k, rest.pareto_k)
 
 
 def leave_out_shared(

@@ -159,11 +159,11 @@ def find_hyperposterior(
     """
     if problem.hyperpriors.size == 0:
         return _without_hyperparameters(problem, cores, quality)
-    laplace = _rough_mode(problem, start, cores)
+    laplace = rough_mode(problem, start, cores)
     unseen = max(problem.statistics.n_neurons / SCOUTS[-1] - 1, 0.0)
     box = _box_around(laplace, _REACH + 2.5 * np.sqrt(unseen))
     for tries in range(1, _MOST_TRIES + 1):
-        region = _region(problem, box, laplace, quality)
+        region = region_of(problem, box, laplace, quality)
         progress.advance(1, STEPS, "likelihoods of the neurons")
         marginal = tabulate(problem.family, problem.statistics, region, cores)
         progress.advance(2, STEPS, "posterior of the hyperparameters")
@@ -257,7 +257,7 @@ class _Target:
         return np.asarray(log_prior + self._scale * self._marginal.total(phi, len(points)))
 
 
-def _rough_mode(problem: Problem, start: FloatArray, cores: int) -> Laplace:
+def rough_mode(problem: Problem, start: FloatArray, cores: int) -> Laplace:
     """Find the mode on rough lattices, with some neurons that stand for all, then with more."""
     laplace = Laplace(start, np.diag(np.full(len(start), 0.3**2)))
     reach = np.full(len(start), 0.8)
@@ -284,7 +284,7 @@ def _climbed(
     """Climb within boxes of half-width `reach`, each about the highest point of the one before."""
     for _ in range(_MOST_TRIES):
         box = Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
-        region = _region(problem, box, laplace, ROUGH)
+        region = region_of(problem, box, laplace, ROUGH)
         marginal = tabulate(problem.family, statistics, region, cores)
         target = _Target(problem.hyperpriors, marginal, scale)
         laplace = find_mode(target.log_density, laplace.mode, np.minimum(0.2, 0.5 * reach))
@@ -313,7 +313,8 @@ def _box_of(sample: WeightedSample, laplace: Laplace) -> Box:
     return Box(laplace.mode, ends[:, 0] - lower_margin, ends[:, 1] + margin)
 
 
-def _region(problem: Problem, box: Box, laplace: Laplace, quality: Quality) -> Region:
+def region_of(problem: Problem, box: Box, laplace: Laplace, quality: Quality) -> Region:
+    """Return what lattices must cover for the hyperparameters in a box."""
     _, corners = problem.hyperpriors.at(box.corners())
     _, low = problem.hyperpriors.at(np.stack([laplace.mode, laplace.mode - 2 * laplace.sd]))
     return Region(

@@ -1,0 +1,292 @@
+"""The hyperparameters of joined groups: NUTS on surrogates, put right by importance weights.
+
+Given its hyperparameters every pair of group and label is a population as any other, with a
+log-likelihood ln p_p(φ_p) by quadrature. A polynomial stands for it (see `surrogate`) while the
+hyperparameters of all groups and labels are sampled; the draws are then weighed by
+exp Σ_p (ln p_p − polynomial), and the polynomials fitted again, to where the draws are, until the
+weights are nearly equal.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import special
+
+from spikepool.config import EngineOptions
+from spikepool.data.spike_counts import FloatArray
+from spikepool.data.tally import Tally
+from spikepool.engines.collapsed.hyperposterior import NO_WEIGHT, Laplace, pareto_smoothed
+from spikepool.engines.collapsed.joined_model import (
+    OF_PAIRS,
+    coordinates_of,
+    phi_at,
+    surrogate_model,
+    to_coordinate,
+)
+from spikepool.engines.collapsed.lattice import FINE
+from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
+from spikepool.engines.collapsed.model import HyperpriorFunctions
+from spikepool.engines.collapsed.search import STEPS, Box, Problem, region_of, rough_mode
+from spikepool.engines.collapsed.surrogate import (
+    Frame,
+    Surrogate,
+    as_data,
+    fit_surrogate,
+    quadratic,
+)
+from spikepool.engines.cores import granted_cores
+from spikepool.engines.sampler import CompiledModel, Sampled, compile_model
+from spikepool.models.graph import population_variables
+from spikepool.models.priors import Priors
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.mixing import measure_mixing
+from spikepool.posterior.quadrature import ChainCheck
+from spikepool.progress import Progress, Silent
+
+MOST_ROUNDS = 6
+CHAINS, TUNE, DRAWS, TARGET_ACCEPT = 4, 1000, 1000, 0.95
+MOST_WEIGHED = 2048
+GOOD_PARETO_K, GOOD_SHARE = 0.5, 0.7
+"""k̂, and the effective share of the weighed draws, at which the polynomials are good enough."""
+_SPREAD, _FURTHER = 1.8, 512
+"""Spread, over that of the draws, and number of further points that polynomials are fitted to."""
+_MARGIN = 0.4
+"""Margin of the lattices beyond the draws, over their range."""
+_GUIDE_SD = {"mu": 2.0, "mu_delta": 1.0, "delta": 1.0}
+_GUIDE_SPREAD = 0.7
+"""Least sds of the guide to a pair's mode, and that of the logarithms of spreads."""
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Where the hyperparameters of a group lie, roughly; shapes (K,)."""
+
+    centre: FloatArray
+    sd: FloatArray
+
+    def as_hyperpriors(self, names: tuple[str, ...]) -> HyperpriorFunctions:
+        """Put it in the place of priors, in a search for a pair's own mode."""
+
+        def at(points: FloatArray) -> tuple[FloatArray, ...]:
+            departure = (points - self.centre) / self.sd
+            return -0.5 * (departure**2).sum(axis=1), *phi_at(names, points).values()
+
+        coordinates = {name: to_coordinate(name) for name in names}
+        return HyperpriorFunctions(names, len(names), self.centre.copy(), coordinates, at)
+
+
+@dataclass
+class Pair:
+    """What is known of a pair of group and label so far.
+
+    Attributes
+    ----------
+    problem : Problem
+        Its neurons as a population of their own.
+    surrogate : Surrogate
+    marginal : MarginalLikelihood or None
+        None before the first draws.
+    box : Box or None
+        What its lattices are for.
+    """
+
+    problem: Problem
+    surrogate: Surrogate
+    marginal: MarginalLikelihood | None = None
+    box: Box | None = None
+    _points: list[FloatArray] = field(default_factory=list)
+    _values: list[FloatArray] = field(default_factory=list)
+
+    def cover(self, cloud: FloatArray, cores: int) -> None:
+        """Have lattices that reach beyond all of a cloud, shape (D, K)."""
+        lower, upper = cloud.min(axis=0), cloud.max(axis=0)
+        if self.box is not None:
+            if self.box.contains(cloud).all():
+                return
+            lower, upper = np.minimum(lower, self.box.lower), np.maximum(upper, self.box.upper)
+        margin = _MARGIN * (cloud.max(axis=0) - cloud.min(axis=0))
+        laplace = Laplace(cloud.mean(axis=0), np.atleast_2d(np.cov(cloud.T)))
+        self.box = Box(laplace.mode, lower - margin, upper + margin)
+        region = region_of(self.problem, self.box, laplace, FINE)
+        self.marginal = tabulate(self.problem.family, self.problem.statistics, region, cores)
+        self._points, self._values = [], []
+
+    def evaluate(self, points: FloatArray) -> FloatArray:
+        """Return exact log-likelihoods at points, shape (D, K), and remember them."""
+        assert self.marginal is not None  # noqa: S101 - covered before
+        phi = phi_at(self.problem.hyperpriors.names, points)
+        values = self.marginal.total(phi, len(points))
+        self._points.append(points)
+        self._values.append(values)
+        return values
+
+    def refit(self, cloud: FloatArray, rng: np.random.Generator) -> None:
+        """Fit the polynomial to all that is known, near a cloud above all."""
+        assert self.box is not None  # noqa: S101 - covered before
+        frame, size = Frame.of_cloud(cloud), cloud.shape[1]
+        further = frame.points(_SPREAD * rng.standard_normal((_FURTHER, size)))
+        self.evaluate(further[self.box.contains(further)])
+        points, values = np.concatenate(self._points), np.concatenate(self._values)
+        known = np.isfinite(values)
+        points, values = points[known], values[known]
+        distance = (frame.whitened(points) ** 2).sum(axis=1) / (2 * size)
+        self.surrogate = fit_surrogate(frame, points, values, (1 + distance) ** -2)
+
+
+@dataclass(frozen=True)
+class FoundJoined:
+    """The hyperposterior of joined groups.
+
+    Attributes
+    ----------
+    draws : dict of str to ndarray, shape (D, ...)
+        Of the model's variables; as many as are independent.
+    phi : tuple of dict of str to ndarray, shape (D,)
+        The hyperparameters of every pair.
+    weights : ndarray, shape (D,)
+        Sum to 1.
+    pareto_k : float
+    chains : ChainCheck
+    """
+
+    draws: dict[str, FloatArray]
+    phi: tuple[dict[str, FloatArray], ...]
+    weights: FloatArray
+    pareto_k: float
+    chains: ChainCheck
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size 1/Σw²."""
+        return float(1 / np.sum(self.weights**2))
+
+    @property
+    def is_good(self) -> bool:
+        """Whether better polynomials would gain little."""
+        return self.pareto_k < GOOD_PARETO_K and self.ess > GOOD_SHARE * len(self.weights)
+
+
+def guide_of(names: tuple[str, ...], problem: Problem, start: FloatArray, cores: int) -> Guide:
+    """Find roughly where the hyperparameters of a group lie, its labels left aside."""
+    laplace = rough_mode(problem, start, cores)
+    root = np.linalg.cholesky(laplace.covariance)
+    steps = np.vstack([np.zeros(len(root)), root.T, -root.T])
+    around = coordinates_of(names, problem.hyperpriors.at(laplace.mode + steps)[1])
+    least = [_GUIDE_SD.get(name, _GUIDE_SPREAD) for name in names]
+    sd = np.sqrt(((around[1:] - around[0]) ** 2).sum(axis=0) / 2)
+    return Guide(around[0], np.maximum(3 * sd, least))
+
+
+def begin_pair(problem: Problem, guide: Guide, typical: float, cores: int) -> Pair:
+    """Start from a parabola at the pair's own mode.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of the pair's neurons, with `guide` in the place of priors.
+    guide : Guide
+    typical : float
+        Mean log rate of its neurons.
+    cores : int
+    """
+    start = guide.centre.copy()
+    start[problem.hyperpriors.names.index("mu")] = typical
+    laplace = rough_mode(problem, start, cores)
+    frame = Frame.of_moments(laplace.mode, laplace.covariance)
+    root = frame.root
+    of_guide = np.einsum("ki,k,kj->ij", root, guide.sd**-2, root)
+    values, vectors = np.linalg.eigh(of_guide - np.eye(len(root)))
+    curvature = (vectors * np.minimum(values, 0.0)) @ vectors.T
+    slope = root.T @ ((laplace.mode - guide.centre) / guide.sd**2)
+    return Pair(problem, quadratic(frame, slope, curvature))
+
+
+def find_joined(
+    spec: ModelSpec,
+    tally: Tally,
+    priors: Priors,
+    pairs: list[Pair],
+    options: EngineOptions,
+    seed: int,
+    progress: Progress,
+) -> FoundJoined:
+    """Sample the hyperparameters of all groups and labels.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        With labels within groups.
+    tally : Tally
+    priors : Priors
+    pairs : list of Pair
+        In the tally's order; what they know grows.
+    options : EngineOptions
+        Nothing depends on `cores`.
+    seed : int
+    progress : Progress
+
+    Returns
+    -------
+    FoundJoined
+        The best of all rounds, whose `pareto_k` and `ess` tell how good it is.
+    """
+    rng = np.random.default_rng([seed, 1])
+    model = surrogate_model(spec, tally, priors, [pair.surrogate for pair in pairs])
+    names = [OF_PAIRS, *population_variables(spec)]
+    compiled = compile_model(model, names, freeze=False)
+    for turn in range(MOST_ROUNDS):
+        progress.advance(2, STEPS, f"hyperparameters by NUTS, round {turn + 1}")
+        sampled = _sampled(compiled, pairs, options, seed + turn)
+        found = _weighed(sampled, pairs, granted_cores(options.cores))
+        if found.is_good or turn == MOST_ROUNDS - 1:
+            break
+        clouds = np.moveaxis(found.draws[OF_PAIRS], 1, 0)
+        for pair, cloud in zip(pairs, clouds, strict=True):
+            pair.refit(cloud, rng)
+    return found
+
+
+def _sampled(
+    compiled: CompiledModel, pairs: list[Pair], options: EngineOptions, seed: int
+) -> Sampled:
+    chosen = {"chains": CHAINS, "tune": TUNE, "draws": DRAWS, "target_accept": TARGET_ACCEPT}
+    data = as_data([pair.surrogate for pair in pairs])
+    return compiled.with_data(data).sample(options.model_copy(update=chosen), seed, Silent())
+
+
+def _weighed(sampled: Sampled, pairs: list[Pair], cores: int) -> FoundJoined:
+    """Take as many draws as are independent, and weigh them by what the polynomials miss."""
+    ess, r_hat = _mixing(sampled)
+    total = CHAINS * DRAWS
+    size = int(np.clip(np.nan_to_num(ess), 1, min(MOST_WEIGHED, total)))
+    places = np.linspace(0, total - 1, size).astype(np.int64)
+    draws = {
+        name: values.reshape(total, *values.shape[2:])[places]
+        for name, values in sampled.draws.items()
+    }
+    log_ratio = np.zeros(size)
+    for place, pair in enumerate(pairs):
+        cloud = draws[OF_PAIRS][:, place]
+        pair.cover(cloud, cores)
+        gap = pair.evaluate(cloud) - pair.surrogate.at(cloud)
+        log_ratio += np.where(np.isfinite(gap), gap - np.nanmean(gap), NO_WEIGHT)
+    smoothed, pareto_k = pareto_smoothed(log_ratio)
+    weights = np.exp(smoothed - special.logsumexp(smoothed))
+    phi = tuple(
+        phi_at(pair.problem.hyperpriors.names, draws[OF_PAIRS][:, place])
+        for place, pair in enumerate(pairs)
+    )
+    chains = ChainCheck(r_hat, sampled.sampler.divergences)
+    shape = float(np.nan_to_num(pareto_k, nan=np.inf))
+    return FoundJoined(draws, phi, weights / weights.sum(), shape, chains)
+
+
+def _mixing(sampled: Sampled) -> tuple[float, float]:
+    """Return the least effective sample size and the largest R̂ of all variables."""
+    ess, r_hat = [], []
+    for name, values in sampled.draws.items():
+        flat = values.reshape(*values.shape[:2], -1)
+        mixing = measure_mixing(name, ("",) * flat.shape[2], flat)
+        ess += [mixing.ess_bulk.min(), mixing.ess_tail.min()]
+        r_hat.append(mixing.r_hat.max())
+    return float(np.min(ess)), float(np.max(r_hat))
