@@ -118,6 +118,11 @@ class InputOptions(Section):
     baseline_condition: Name | None = None
     """Condition without a stimulus (a blank), as its label or as COL=LABEL: it gets a rate of its
     own, and every response is compared with it."""
+    baseline_count: Name | None = None
+    """Column of the spikes counted before the stimulus of every trial: they get a rate of their
+    own, as blanks do."""
+    baseline_exposure: Name | None = None
+    """Column of the time in which they were counted, in the unit of the exposure column."""
     group: Names = ()
     """Column(s) of groups of neurons, such as area or animal: each gets a population of its own,
     and groups are compared."""

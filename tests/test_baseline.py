@@ -260,3 +260,31 @@ class TestRefused:
             plan_run(configure(path, model={"pooling": ["partial"]}, group=["area"]))
         plan = plan_run(configure(path, model={"pooling": ["none"]}, group=["area"]))
         assert plan.models.baseline.tally.n_neurons == 6
+
+
+def in_columns(chosen):
+    """Give every stimulus a window before it, and write the windows as blanks instead too."""
+    rng = np.random.default_rng(12)
+    stimuli = [row for row in chosen if row[2] != "blank"]
+    before = [(BLANK, int(y)) for y in rng.poisson(9.0, len(stimuli))]
+    windows = [row + pre for row, pre in zip(stimuli, before, strict=True)]
+    blanks = [(*row[:2], "blank", *pre) for row, pre in zip(stimuli, before, strict=True)]
+    return windows, stimuli + blanks
+
+
+def test_windows_before_stimuli_are_as_blanks(tmp_path):
+    """Columns and rows of the same counts give the same numbers, digit by digit."""
+    windows, blanks = in_columns(rows(trials=5))
+    path = tmp_path / "windows.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("neuron", "area", "condition", "duration", "count", "pre_s", "pre"))
+        writer.writerows(windows)
+    columns = {"baseline_count": "pre", "baseline_exposure": "pre_s", "baseline_condition": None}
+    model = {"pooling": ["complete"]}
+    found = plan_run(configure(str(path), model=model, **columns))
+    wanted = plan_run(configure(write(tmp_path / "blanks.csv", blanks), model=model))
+    assert found.data()["baseline"] == wanted.data()["baseline"] | {"name": "column pre"}
+    evoked = [plan.tables(plan.fit(Silent()))["evoked"] for plan in (found, wanted)]
+    assert evoked[0].equals(evoked[1])
+    assert evoked[0].num_rows == 33

@@ -1,10 +1,12 @@
-"""Trials without a stimulus: taken out of a table, and made a table of their own."""
+"""What was recorded without a stimulus: put apart, as a table of its own."""
 
+import shlex
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikepool.data.baseline_windows import Windows
 from spikepool.data.spike_counts import (
     Baseline,
     Factor,
@@ -16,6 +18,14 @@ from spikepool.data.spike_counts import (
 )
 from spikepool.data.wording import did_you_mean, listed, plural, quoted
 from spikepool.errors import UsageError
+
+WITHOUT_STIMULUS = frozenset(
+    (
+        *("baseline", "blank", "blanks", "spontaneous", "spont", "none", "grey", "gray"),
+        *("grey screen", "gray screen", "no stimulus", "no stim", "nostim"),
+    )
+)
+"""Labels, in small letters, that trials without a stimulus usually have."""
 
 
 def take_out_baseline(counts: SpikeCounts, wanted: str, notices: list[Notice]) -> SpikeCounts:
@@ -57,6 +67,61 @@ def take_out_baseline(counts: SpikeCounts, wanted: str, notices: list[Notice]) -
     _note_left_out(counts, presented, recorded, notices)
     without = replace(_rows_of(counts, blank & presented), condition=None, factors=())
     return replace(_rows_of(counts, ~blank), baseline=Baseline(found.name, without))
+
+
+def put_windows_apart(counts: SpikeCounts, windows: Windows, notices: list[Notice]) -> SpikeCounts:
+    """Make a table of the windows before the stimuli.
+
+    Parameters
+    ----------
+    counts : SpikeCounts
+    windows : Windows
+        Of its rows.
+    notices : list of Notice
+
+    Returns
+    -------
+    SpikeCounts
+        The same, with its `baseline`.
+    """
+    codes = counts.neuron.codes
+    chosen = np.zeros(len(codes), dtype=np.bool_)
+    chosen[windows.rows] = True
+    _note_left_out(counts, np.ones_like(chosen), np.isin(codes, codes[chosen]), notices)
+    before = replace(
+        _rows_of(counts, chosen),
+        count=windows.count,
+        exposure=windows.exposure,
+        condition=None,
+        factors=(),
+    )
+    return replace(counts, baseline=Baseline(windows.name, before))
+
+
+def suggest_baseline(counts: SpikeCounts, notices: list[Notice]) -> None:
+    """Note conditions whose labels say that there is no stimulus.
+
+    Parameters
+    ----------
+    counts : SpikeCounts
+    notices : list of Notice
+    """
+    for factor in counts.factors:
+        labels = dict.fromkeys(factor.labels)
+        found = [label for label in labels if _says_no_stimulus(label)]
+        if not found or len(found) == len(labels):
+            continue
+        wanted = found[0] if len(counts.factors) == 1 else f"{factor.name}={found[0]}"
+        text = (
+            f"{quoted(found[0])} in column {quoted(factor.name)} is taken as one more stimulus; if "
+            f"there was none, --baseline-condition {shlex.quote(wanted)} compares responses with it"
+        )
+        notices.append(Notice("baseline-suggested", text))
+
+
+def _says_no_stimulus(label: str) -> bool:
+    words = label.replace("_", " ").replace("-", " ").split()
+    return " ".join(words).casefold() in WITHOUT_STIMULUS
 
 
 @dataclass(frozen=True)

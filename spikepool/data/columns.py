@@ -32,7 +32,10 @@ _EXPOSURE = re.compile(
 _SECONDS = re.compile(r".*_(?:s|secs?|seconds)", re.IGNORECASE)
 _MILLISECONDS = re.compile(r".*_(?:ms|msecs?|milliseconds)", re.IGNORECASE)
 
-_SHARED = {("neuron", "group"), ("neuron", "within"), ("group", "within")}
+_SHARED = {
+    *(("neuron", "group"), ("neuron", "within"), ("group", "within")),
+    ("exposure", "baseline exposure"),
+}
 """Roles that one column may have both."""
 
 type Unit = Literal["s", "ms"]
@@ -54,6 +57,10 @@ class Roles:
     condition, group, within : tuple of str
     ignored : tuple of str
         Columns left out, because an option takes their place.
+    baseline_count, baseline_exposure : str or None
+        Of the window before the stimulus.
+    baseline_exposure_unit : str
+        ``s`` or ``ms``.
     """
 
     neuron: tuple[str, ...]
@@ -65,11 +72,20 @@ class Roles:
     group: tuple[str, ...]
     ignored: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+    baseline_count: str | None = None
+    baseline_exposure: str | None = None
+    baseline_exposure_unit: Unit = "s"
 
     @property
     def used(self) -> frozenset[str]:
         """Names of all columns with a role."""
-        single = (self.count, self.trial, self.exposure)
+        single = (
+            self.count,
+            self.trial,
+            self.exposure,
+            self.baseline_count,
+            self.baseline_exposure,
+        )
         several = (*self.neuron, *self.condition, *self.group, *self.within, *self.ignored)
         return frozenset(several) | frozenset(name for name in single if name is not None)
 
@@ -81,6 +97,11 @@ class Roles:
         pairs += [("condition", name) for name in self.condition]
         pairs += [("group", name) for name in self.group]
         pairs += [("within", name) for name in self.within]
+        before = (
+            ("baseline count", self.baseline_count),
+            ("baseline exposure", self.baseline_exposure),
+        )
+        pairs += [(role, name) for role, name in before if name is not None]
         return tuple(pairs)
 
 
@@ -119,6 +140,9 @@ def recognise_roles(table: TextTable, options: InputOptions, notices: list[Notic
         group=options.group,
         ignored=ignored,
         within=options.within,
+        baseline_count=options.baseline_count,
+        baseline_exposure=options.baseline_exposure,
+        baseline_exposure_unit=_unit(options.baseline_exposure, options),
     )
     _refuse_nested(table, roles)
     _refuse_two_roles(roles)
@@ -146,7 +170,7 @@ class _Columns:
 
     def __init__(self, table: TextTable, options: InputOptions) -> None:
         named = {*options.neuron, *options.condition, *options.group, *options.within}
-        named |= {n for n in (options.trial, options.count, options.exposure) if n is not None}
+        named |= {name for name in _single(options).values() if name is not None}
         present = (*table.names, *table.nested)
         self.free = tuple(name for name in present if name not in named)
 
@@ -163,6 +187,17 @@ class _Columns:
         if len(found) > 1 and found[0].casefold() != role:
             raise _ambiguous(role, found)
         return found[:1]
+
+
+def _single(options: InputOptions) -> dict[str, str | None]:
+    """Return the columns of those roles that have one, by their options."""
+    return {
+        "trial": options.trial,
+        "count": options.count,
+        "exposure": options.exposure,
+        "baseline-count": options.baseline_count,
+        "baseline-exposure": options.baseline_exposure,
+    }
 
 
 def _first(names: tuple[str, ...]) -> str | None:
@@ -186,7 +221,7 @@ def _check_options(table: TextTable, options: InputOptions) -> None:
             f"add --group, such as --group area --within {named}; without other groups, --group "
             f"{named} gives each of its labels a population of its own",
         )
-    single = {"trial": options.trial, "count": options.count, "exposure": options.exposure}
+    single = _single(options)
     several = {
         "neuron": options.neuron,
         "condition": options.condition,

@@ -17,7 +17,8 @@ STANDARD_ERROR_NAMES = (
 
 _OF_COUNTS = (
     *("trial", "count", "exposure", "exposure_unit", "exposure_round", "duration", "condition"),
-    *("circular", "baseline_condition", "layout", "wide_columns", "fill_zeros", "strict"),
+    *("circular", "baseline_condition", "baseline_count", "baseline_exposure"),
+    *("layout", "wide_columns", "fill_zeros", "strict"),
 )
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 
 from spikepool.config import InputOptions
-from spikepool.data.columns import Roles
+from spikepool.data.columns import Unit
 from spikepool.data.natural_order import NUMBER
 from spikepool.data.spike_counts import FloatArray, IntArray, Notice
 from spikepool.data.text_table import TextColumn, TextTable
@@ -22,14 +22,17 @@ _HINT = "an exposure is the time of the trial in seconds, above 0 (or --exposure
 
 
 def parse_exposures(
-    table: TextTable, roles: Roles, options: InputOptions, notices: list[Notice]
+    table: TextTable, name: str | None, unit: Unit, options: InputOptions, notices: list[Notice]
 ) -> FloatArray:
     """Return the seconds of every row; 1 where neither a column nor a duration is given.
 
     Parameters
     ----------
     table : TextTable
-    roles : Roles
+    name : str or None
+        The column.
+    unit : {'s', 'ms'}
+        Its unit.
     options : InputOptions
         `duration` and `exposure_round` are used.
     notices : list of Notice
@@ -44,13 +47,13 @@ def parse_exposures(
         At the first row whose exposure is not a positive number.
     """
     rows = len(table.rows)
-    if roles.exposure is None:
+    if name is None:
         seconds = 1.0 if options.duration is None else options.duration
         if not math.isfinite(seconds):
             raise UsageError(f"--duration {seconds} is not a time in seconds")
         return np.full(rows, seconds)
-    column = table.column(roles.exposure)
-    divisor = 1000.0 if roles.exposure_unit == "ms" else 1.0
+    column = table.column(name)
+    divisor = 1000.0 if unit == "ms" else 1.0
     seconds_of_text = [_positive(text) / divisor for text in column.values]
     problem = "is not a positive time"
     _refuse_zero(table, column, seconds_of_text, problem, _HINT)
@@ -65,14 +68,20 @@ def parse_exposures(
 
 
 def note_high_rates(
-    neuron: IntArray, count: IntArray, exposure: FloatArray, notices: list[Notice]
+    neuron: IntArray,
+    count: IntArray,
+    exposure: FloatArray,
+    notices: list[Notice],
+    *,
+    where: str = "",
 ) -> None:
-    """Note how many neurons fire faster than any neuron does."""
+    """Note how many neurons fire faster than any neuron does, and where if not everywhere."""
     total = np.bincount(neuron, weights=count)
     time = np.bincount(neuron, weights=exposure)
     fast = int(np.sum(total > HIGH_RATE * time))
     if fast:
-        text = f"{plural(fast, 'neuron')} above {HIGH_RATE:g} spikes/s: are the exposures right?"
+        of = f"{plural(fast, 'neuron')} above {HIGH_RATE:g} spikes/s{where}"
+        text = f"{of}: are the exposures right?"
         notices.append(Notice("high-rates", text))
 
 

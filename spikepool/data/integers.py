@@ -64,7 +64,7 @@ def read_integer(text: str) -> Reading:
     if too_large:
         return _out_of_range(text)
     if value % 1:
-        hint = "rates are not counts: give the counts, and the time of each trial as --exposure"
+        hint = "rates are not counts: give the counts, and the time counted (--exposure)"
         return Reading(problem="is not a whole number", hint=hint)
     return Reading(int(value), decimal=not plain)
 
@@ -76,6 +76,7 @@ def parse_counts(
     notices: list[Notice],
     *,
     strict: bool,
+    what: str = "count",
 ) -> IntArray:
     """Read the counts of all rows exactly.
 
@@ -89,6 +90,8 @@ def parse_counts(
     notices : list of Notice
     strict : bool
         Refuse ``3.0`` and ``1e3``.
+    what : str
+        Of the counts, in a notice.
 
     Returns
     -------
@@ -105,7 +108,7 @@ def parse_counts(
         row = int(bad[0])
         reading = readings[column.codes[row]]
         raise table.bad_cell(row, column_of(row), column.cell(row), reading.problem, reading.hint)
-    _note_decimals(column, readings, notices)
+    _note_decimals(column, readings, what, notices)
     values = np.array([reading.value for reading in readings], dtype=np.int64)
     return values[column.codes]
 
@@ -117,11 +120,13 @@ def _strictly(reading: Reading, *, strict: bool) -> Reading:
     return reading
 
 
-def _note_decimals(column: TextColumn, readings: list[Reading], notices: list[Notice]) -> None:
+def _note_decimals(
+    column: TextColumn, readings: list[Reading], what: str, notices: list[Notice]
+) -> None:
     decimal = column.rows_where([reading.decimal for reading in readings])
     if decimal.size:
         text = (
-            f"{plural(len(decimal), 'count')} written with a decimal point or exponent, "
+            f"{plural(len(decimal), what)} written with a decimal point or exponent, "
             f"such as {quoted(column.cell(int(decimal[0])))}, read as whole numbers"
         )
         notices.append(Notice("decimal-counts", text))
@@ -138,7 +143,7 @@ def _out_of_range(text: str) -> Reading:
 
 def _not_a_number(text: str) -> Reading:
     if not text:
-        return Reading(problem="where a count is needed", hint="--missing drop leaves out the row")
+        return Reading(problem="where a count is needed", hint="--missing drop leaves it out")
     if _GROUPED.fullmatch(text):
         hint = "write the number without separators between its digits"
         return Reading(problem="is not a plain whole number", hint=hint)

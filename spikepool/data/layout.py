@@ -59,6 +59,12 @@ def to_observations(
     if options.layout == "wide" or (options.layout == "auto" and _looks_wide(table, roles)):
         if options.neuron or options.count:
             raise UsageError("--neuron and --count belong to long tables, not to wide ones")
+        if options.baseline_count:
+            raise UsageError(
+                "--baseline-count belongs to long tables: a column of a wide one would be the "
+                "baseline of all neurons alike",
+                "write a row per neuron and trial, with both counts",
+            )
         roles = replace(roles, neuron=(), count=None)
         return _melted(table, roles, options, notices), roles
     if not roles.neuron:
@@ -71,7 +77,9 @@ def to_observations(
 
 def _looks_wide(table: TextTable, roles: Roles) -> bool:
     """Tell a wide table: no column like neuron or count, and several of whole numbers."""
-    if roles.neuron or roles.count is not None or _headerless(table, roles):
+    if roles.neuron or roles.count is not None or roles.baseline_count is not None:
+        return False
+    if _headerless(table, roles):
         return False
     words = [name for name in table.names if not any(c.isdigit() for c in name)]
     if did_you_mean((*NEURON_NAMES, *COUNT_NAMES), [w for w in words if w not in roles.used]):

@@ -5,7 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spikepool.config import InputOptions
-from spikepool.data.baseline import take_out_baseline
+from spikepool.data.baseline import (
+    put_windows_apart,
+    suggest_baseline,
+    take_out_baseline,
+)
+from spikepool.data.baseline_windows import Windows, check_windows, parse_windows
 from spikepool.data.columns import Roles, recognise_roles
 from spikepool.data.exposure import check_finite_sum, note_high_rates, parse_exposures
 from spikepool.data.factors import note_same_places, order_conditions, parse_periods
@@ -79,14 +84,15 @@ def read_counts(options: InputOptions) -> SpikeCounts:
     files = [read_file(location) for location in find_files(options.tables)]
     table = concatenate([read_table(file, options, notices) for file in files])
     roles = recognise_roles(table, options, notices)
+    check_windows(roles, options, notices)
     periods = parse_periods(options.circular, roles.condition)
     table = select_rows(table, options.where, notices)
     observations, roles = to_observations(table, roles, options, notices)
     observations = _without_blanks(observations, options, notices)
     _check_all_labels(observations, roles, options, notices)
-    counts = _assembled(observations, roles, periods, options, notices)
-    if options.baseline_condition is not None:
-        counts = take_out_baseline(counts, options.baseline_condition, notices)
+    observations, rows, windows = _checked_rows(observations, roles, options, notices)
+    counts = _assembled(observations, roles, rows, periods, options, notices)
+    counts = _with_baseline(counts, windows, options, notices)
     _check_files(files)
     _note_nested(table, notices)
     return replace(
@@ -132,11 +138,11 @@ def _check_all_labels(
 def _assembled(
     observations: Observations,
     roles: Roles,
+    rows: _Rows,
     periods: dict[str, float],
     options: InputOptions,
     notices: list[Notice],
 ) -> SpikeCounts:
-    observations, rows = _checked_rows(observations, roles, options, notices)
     carried = _carried(observations, roles, as_labels(observations.neuron))
     varying = varying_labels(observations, roles, {column.name for column in carried})
     rows = replace(rows, varying=varying)
@@ -164,12 +170,12 @@ def _assembled(
 
 def _checked_rows(
     observations: Observations, roles: Roles, options: InputOptions, notices: list[Notice]
-) -> tuple[Observations, _Rows]:
+) -> tuple[Observations, _Rows, Windows | None]:
     """Parse counts and exposures, and keep one row per trial."""
     table = observations.table
     count_column_of = observations.count_column_of
     count = parse_counts(observations.count, table, count_column_of, notices, strict=options.strict)
-    exposure = parse_exposures(table, roles, options, notices)
+    exposure = parse_exposures(table, roles.exposure, roles.exposure_unit, options, notices)
     keep = rows_without_repeats(observations, roles, count, exposure, notices)
     if len(keep) < len(count):
         observations, count, exposure = observations.take(keep), count[keep], exposure[keep]
@@ -179,7 +185,19 @@ def _checked_rows(
     if rows.within is not None:
         check_constant(observations, rows.within, "a label within groups")
     check_finite_sum(rows.exposure)
-    return observations, rows
+    return observations, rows, parse_windows(observations, roles, options, notices)
+
+
+def _with_baseline(
+    counts: SpikeCounts, windows: Windows | None, options: InputOptions, notices: list[Notice]
+) -> SpikeCounts:
+    """Put what was recorded without a stimulus apart, or suggest it."""
+    if options.baseline_condition is not None:
+        return take_out_baseline(counts, options.baseline_condition, notices)
+    if windows is not None:
+        return put_windows_apart(counts, windows, notices)
+    suggest_baseline(counts, notices)
+    return counts
 
 
 def _conditions(

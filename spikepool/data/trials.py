@@ -73,11 +73,21 @@ def rows_without_repeats(
     if not again.size:
         return rows
     differing: list[tuple[str, IntArray | FloatArray]] = [("count", count), ("exposure", exposure)]
+    differing += _of_baseline(observations, roles)
     differing += [(column.name, column.codes) for column in measured]
     _refuse_contradictions(observations, roles, differing, first, again)
     text = f"{plural(len(again), 'row')} repeated exactly; each trial is counted once"
     notices.append(Notice("repeated-rows", text))
     return np.flatnonzero(first == rows).astype(np.int64)
+
+
+def _of_baseline(observations: Observations, roles: Roles) -> list[tuple[str, IntArray]]:
+    """Return what was recorded before the stimulus, as written, by role."""
+    columns = (
+        ("baseline count", roles.baseline_count),
+        ("baseline exposure", roles.baseline_exposure),
+    )
+    return [(role, observations.table.column(name).codes) for role, name in columns if name]
 
 
 def check_constant(observations: Observations, labels: TextColumn, what: str) -> None:
@@ -198,12 +208,11 @@ def _contradiction(
     observations: Observations, roles: Roles, names: Sequence[str], earlier: int, row: int
 ) -> BadDataError:
     table, neuron = observations.table, observations.neuron.cell(row)
-    counts = [observations.count.cell(i) for i in (earlier, row)]
     trial = table.column(roles.trial).cell(row) if roles.trial else ""
-    what = f"counts {counts[0]} and {counts[1]}" if "count" in names else f"count {counts[0]}"
-    others = [name for name in names if name not in {"count", "exposure"}]
-    if "exposure" in names and roles.exposure is not None:
-        others.append(roles.exposure)
+    what = _counts_of(observations, roles, names, earlier, row)
+    named = {"exposure": roles.exposure, "baseline exposure": roles.baseline_exposure}
+    others = [n for n in names if n not in {"count", "baseline count", *named}]
+    others += [column for name, column in named.items() if name in names and column is not None]
     apart = f"; column {quoted(others[0])} tells them apart" if others else ""
     key = ",".join((others[0] if others else "session", *(roles.neuron or ("neuron",))))
     column = "" if others else "a column that tells them apart is needed: "
@@ -213,3 +222,14 @@ def _contradiction(
         f"{column}if one id is used for two neurons, --neuron {key}; "
         "if the trials differ in a stimulus, --condition with its column",
     )
+
+
+def _counts_of(
+    observations: Observations, roles: Roles, names: Sequence[str], earlier: int, row: int
+) -> str:
+    """Write the counts of two rows of one trial: those that differ, else the one of both."""
+    column, what = observations.count, "count"
+    if "count" not in names and "baseline count" in names and roles.baseline_count is not None:
+        column, what = observations.table.column(roles.baseline_count), "baseline count"
+    before, now = column.cell(earlier), column.cell(row)
+    return f"{what}s {before} and {now}" if what in names else f"{what} {before}"

@@ -71,7 +71,7 @@ def plan_baseline(
                 notices,
                 "partial pooling of the baseline needs a population, and one neuron only of "
                 f"{of} has trials without a stimulus",
-                "leave them out with --where and without --baseline-condition, or fit "
+                "fit without a baseline (blanks: leave them out with --where), or fit "
                 "--pooling none",
             )
     if any(spec.within for spec in specs):

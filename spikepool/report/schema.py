@@ -212,7 +212,9 @@ EVOKED = (
     IS_PRIMARY,
     integer("n_trials", "trials", "Number of trials under the condition."),
     integer(
-        "baseline_n_trials", "trials", "Number of the neuron's trials without a stimulus (blanks)."
+        "baseline_n_trials",
+        "trials",
+        "Number of the neuron's trials without a stimulus: blanks, or windows before the stimuli.",
     ),
     text("rate_unit", "Unit of the rates: spikes/s where exposure is known, else spikes/trial."),
     number("rate_raw", RATE_UNIT, "Σy / Σe under the condition."),
@@ -269,7 +271,7 @@ POPULATION = (
         "condition_sd: sd of the effects of conditions on the log rates of all neurons "
         "(condition_effect[CONDITION]); condition_ratio[CONDITION] = exp of the effect: the rates "
         "over their geometric mean over the conditions; the effects sum to zero. With "
-        "--baseline-condition the same parameters of the trials without a stimulus stand as "
+        "--baseline-condition or --baseline-count the same parameters without a stimulus stand as "
         "baseline_mu, baseline_tau, baseline_typical_rate ...",
     ),
     number("mean", "of the parameter", "Posterior mean. Empty: it does not exist."),

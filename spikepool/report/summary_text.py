@@ -12,7 +12,7 @@ INFORMATIVE = frozenset(
         *("selected-rows", "wide-table", "empty-cells", "exposure-recognised", "blank-lines"),
         *("index-column", "filled-zeros", "missing-counts", "nested-columns"),
         *("exposure-overruled", "nb-left-out", "partial-left-out", "sampled-again"),
-        *("labels-within", "within-left-out", "effects-left-out"),
+        *("labels-within", "within-left-out", "effects-left-out", "baseline-suggested"),
     )
 )
 """Notices that inform; every other one warns."""

@@ -6,6 +6,7 @@ import pytest
 from spikepool.config import InputOptions
 from spikepool.data.read import read_counts
 from spikepool.errors import UsageError
+from spikepool.report.summary_text import INFORMATIVE
 
 TABLE = """neuron,condition,area,depth,count
 n1,blank,V1,10,1
@@ -141,3 +142,51 @@ def test_zeros_are_filled_in_before(write):
     counts = read_counts(InputOptions(**options)).baseline.counts
     assert counts.neuron.values == ("a", "b")
     np.testing.assert_array_equal(counts.count[np.argsort(counts.neuron.codes)], [1, 0])
+
+
+def suggested(counts):
+    """Return what is suggested."""
+    return [each.message for each in counts.notices if each.code == "baseline-suggested"]
+
+
+@pytest.mark.parametrize(
+    ("label", "option"),
+    [
+        ("blank", "blank"),
+        ("Baseline", "Baseline"),
+        ("No_Stimulus", "No_Stimulus"),
+        ("gray screen", "'gray screen'"),
+    ],
+)
+def test_labels_without_a_stimulus_are_noticed(read, label, option):
+    """The option is written as a shell takes it; it informs, and warns of nothing."""
+    (told,) = suggested(read(TABLE.replace("blank", label)))
+    assert told == (
+        f"'{label}' in column 'condition' is taken as one more stimulus; if there was none, "
+        f"--baseline-condition {option} compares responses with it"
+    )
+    assert "baseline-suggested" in INFORMATIVE
+
+
+def test_of_several_columns_the_column_is_named(read):
+    """As the option takes it."""
+    (told,) = suggested(read(CROSSED.replace(",0,", ",none,"), condition=("contrast", "direction")))
+    assert "--baseline-condition contrast=none " in told
+
+
+@pytest.mark.parametrize(
+    ("table", "given"),
+    [
+        (TABLE, {"baseline_condition": "blank"}),
+        (TABLE.replace("blank", "bank"), {}),
+        (TABLE.replace("condition", "stim"), {}),
+        ("neuron,condition,count\na,blank,1\na,blank,2\n", {}),
+        (
+            "neuron,condition,count,pre\na,blank,1,2\na,odor,2,3\n",
+            {"baseline_count": "pre"},
+        ),
+    ],
+)
+def test_nothing_is_suggested_otherwise(read, table, given):
+    """A baseline is there, no label says so, the column is not in use, or it has one label."""
+    assert not suggested(read(table, **given))
