@@ -285,6 +285,13 @@ def test_windows_before_stimuli_are_as_blanks(tmp_path):
     found = plan_run(configure(str(path), model=model, **columns))
     wanted = plan_run(configure(write(tmp_path / "blanks.csv", blanks), model=model))
     assert found.data()["baseline"] == wanted.data()["baseline"] | {"name": "column pre"}
-    evoked = [plan.tables(plan.fit(Silent()))["evoked"] for plan in (found, wanted)]
+    results = [plan.fit(Silent()) for plan in (found, wanted)]
+    evoked = [found.tables(each)["evoked"] for each in results]
     assert evoked[0].equals(evoked[1])
     assert evoked[0].num_rows == 33
+    (picture,) = [each for each in found.pictures(results[0]) if each.name == "evoked"]
+    assert sorted(picture.data["evoked"]) == sorted(evoked[0]["evoked_rate_median"].to_pylist())
+    assert set(picture.data["condition"]) == {"weak", "strong", "suppressing"}
+    (stored,) = found.draws(results[0])
+    assert stored.baseline.hyperparameters["mu"].shape == stored.hyperparameters["mu"].shape
+    assert not np.array_equal(stored.baseline.hyperparameters["mu"], stored.hyperparameters["mu"])

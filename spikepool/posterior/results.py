@@ -87,6 +87,10 @@ class MedianInterval:
     upper: FloatArray
 
 
+SURELY_ABOVE = 0.975
+"""A response is told to be above baseline with more than this probability, below likewise."""
+
+
 @dataclass(frozen=True)
 class EvokedRates:
     """Every response of one fitted model against its neuron's rate without a stimulus.

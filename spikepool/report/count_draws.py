@@ -1,15 +1,17 @@
 """What is kept of the draws of a run of counts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spikepool.data.spike_counts import RateUnit
 from spikepool.data.tally import Tally
 from spikepool.models.within import effects_of, entry, labels_of
 from spikepool.posterior.groups import in_step
 from spikepool.report.posterior_file import LabelledDraws, StoredDraws
-from spikepool.report.run_results import FittedModel, RunResults
+from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 
 
 def draws_of_counts(results: RunResults, most: int) -> Iterator[StoredDraws]:
@@ -21,26 +23,43 @@ def draws_of_counts(results: RunResults, most: int) -> Iterator[StoredDraws]:
     most : int
         Draws to store where they are independent, which may be fewer than were made.
     """
+    unit = results.tally.rate_unit
     for model in results.models:
-        independent = model.engine == "collapsed"
-        stored = slice(most if independent else None)
-        yield StoredDraws(
-            spec=model.spec,
-            neurons=model.estimates.neurons,
-            groups=_names(model),
+        baseline = model.baseline
+        yield replace(
+            _stored(model, model.estimates.neurons, _names(model), most, unit),
             effects=dict(_effects(model, results.tally)),
-            hyperparameters={
-                name: _of_groups(model, name)[:, stored] for name in model.groups[0].hyperparameters
-            },
-            of_neurons=_of_neurons(model, stored),
-            attributes={
-                "family": model.spec.family,
-                "pooling": model.spec.pooling,
-                "dispersion_pooling": model.spec.dispersion_pooling or "",
-                "engine": model.engine,
-                "rate_unit": model.estimates.rate_unit,
-            },
+            baseline=_stored(baseline, baseline.neurons, _own_names(model, baseline), most, unit)
+            if baseline
+            else None,
         )
+
+
+def _stored(
+    fit: FittedModel | BaselineFit,
+    neurons: tuple[str, ...],
+    groups: tuple[str, ...],
+    most: int,
+    rate_unit: RateUnit,
+) -> StoredDraws:
+    """Keep of a fit what its hyperparameters and neurons were drawn to be."""
+    stored = slice(most if fit.engine == "collapsed" else None)
+    return StoredDraws(
+        spec=fit.spec,
+        neurons=neurons,
+        groups=groups,
+        hyperparameters={
+            name: _of_groups(fit, name, groups)[:, stored] for name in fit.groups[0].hyperparameters
+        },
+        of_neurons=_of_neurons(fit, stored),
+        attributes={
+            "family": fit.spec.family,
+            "pooling": fit.spec.pooling,
+            "dispersion_pooling": fit.spec.dispersion_pooling or "",
+            "engine": fit.engine,
+            "rate_unit": rate_unit,
+        },
+    )
 
 
 def _effects(model: FittedModel, tally: Tally) -> Iterator[tuple[str, LabelledDraws]]:
@@ -79,14 +98,23 @@ def _names(model: FittedModel) -> tuple[str, ...]:
     return tuple(each.group for each in model.groups) if len(model.groups) > 1 else ()
 
 
-def _of_groups(model: FittedModel, name: str) -> NDArray[np.float64]:
+def _own_names(model: FittedModel, baseline: BaselineFit) -> tuple[str, ...]:
+    """Name the groups of a baseline, where the stimuli have several: one at least has one."""
+    return tuple(each.group for each in baseline.groups) if len(model.groups) > 1 else ()
+
+
+def _of_groups(
+    fit: FittedModel | BaselineFit, name: str, groups: tuple[str, ...]
+) -> NDArray[np.float64]:
     """Draws of a hyperparameter: of the one population, or of every group along a third axis."""
-    draws = [each.hyperparameters[name] for each in model.groups]
-    return np.stack(in_step(draws), axis=-1) if len(draws) > 1 else draws[0]
+    draws = [each.hyperparameters[name] for each in fit.groups]
+    return np.stack(in_step(draws), axis=-1) if groups else draws[0]
 
 
-def _of_neurons(model: FittedModel, stored: slice) -> dict[str, NDArray[np.floating]] | None:
-    if model.draws is None:
+def _of_neurons(
+    fit: FittedModel | BaselineFit, stored: slice
+) -> dict[str, NDArray[np.floating]] | None:
+    if fit.draws is None:
         return None
-    theta, delta = model.draws.theta[:, stored], model.draws.delta
+    theta, delta = fit.draws.theta[:, stored], fit.draws.delta
     return {"theta": theta} if delta is None else {"theta": theta, "delta": delta[:, stored]}

@@ -12,7 +12,7 @@ from spikepool.posterior.results import PopulationParameter
 from spikepool.posterior.tuning import raw_tuning_strength
 from spikepool.report.pictures import Picture
 from spikepool.report.plots.about import About
-from spikepool.report.run_results import FittedModel, RunResults
+from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +78,8 @@ def _numbers_of_pictures(
         ),
         None,
     )
+    if primary.baseline is not None:
+        yield "evoked", primary, _evoked(results, primary.baseline)
     tuned = _most_tuned(results)
     if tuned is not None:
         yield "tuning", tuned, _tuning(results, tuned)
@@ -138,6 +140,13 @@ def _most_tuned(results: RunResults) -> FittedModel | None:
     return _most_like(
         results, primary, lambda model: model.spec.condition_pooling == "partial"
     ) or _most_like(results, primary, lambda model: model.estimates.responses is not None)
+
+
+def _evoked(results: RunResults, baseline: BaselineFit) -> "pd.DataFrame":
+    from spikepool.report.plots.evoked import prepare_evoked
+
+    tally, conditions = results.tally, results.counts.condition
+    return prepare_evoked(baseline.evoked, tally.neurons, tally.conditions if conditions else ())
 
 
 def _tuning(results: RunResults, tuned: FittedModel) -> "pd.DataFrame":

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikepool import __version__
 from spikepool.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from xarray import DataTree
+
+BASELINE_GROUP = "baseline_posterior"
+"""Group of draws without a stimulus, named as ArviZ names those beside ``posterior``."""
 
 type PosteriorParts = Literal["none", "population", "full"]
 
@@ -45,6 +51,8 @@ class StoredDraws:
         Of the hyperparameters' third axis; empty where the whole table is one population.
     effects : dict of str to LabelledDraws
         Of labels within groups, and of conditions.
+    baseline : StoredDraws or None
+        Of the same model without a stimulus.
     """
 
     spec: ModelSpec
@@ -54,6 +62,7 @@ class StoredDraws:
     attributes: dict[str, str]
     groups: tuple[str, ...] = ()
     effects: dict[str, LabelledDraws] = field(default_factory=dict)
+    baseline: "StoredDraws | None" = None
 
 
 def render_posteriors(
@@ -90,26 +99,36 @@ def posterior_bytes(model: StoredDraws, *, full: bool) -> bytes:
     Returns
     -------
     bytes
+        The baseline's draws stand in a group of the file beside ``posterior``, named
+        ``baseline_posterior``: with names, neurons and numbers of draws of its own.
 
     Raises
     ------
     ValueError
         If the draws of θ and δ are wanted and were not kept.
     """
+    tree = _tree(model, "posterior", full=full)
+    if model.baseline is not None:
+        tree[BASELINE_GROUP] = _tree(model.baseline, BASELINE_GROUP, full=full)[BASELINE_GROUP]
+    return bytes(tree.to_netcdf(engine="h5netcdf"))
+
+
+def _tree(model: StoredDraws, group: str, *, full: bool) -> "DataTree":
+    """Make a tree of one group of a file."""
     import arviz_base
 
     effects = {name: each.values for name, each in model.effects.items()}
     of_neurons = _of_neurons(model) if full else {}
-    tree = arviz_base.from_dict(
-        {"posterior": {**model.hyperparameters, **effects, **of_neurons}},
+    tree: DataTree = arviz_base.from_dict(
+        {group: {**model.hyperparameters, **effects, **of_neurons}},
         coords=_coordinates(model, full=full),
         dims={**_dimensions(model), "theta": ["neuron"], "delta": ["neuron"]},
     )
     told = {"model": model.spec.name, **model.attributes, "spikepool_version": __version__}
-    for node in (tree, tree["posterior"]):
+    for node in (tree, tree[group]):
         node.attrs.pop("created_at", None)
         node.attrs.update(told)
-    return bytes(tree.to_netcdf(engine="h5netcdf"))
+    return tree
 
 
 def _coordinates(model: StoredDraws, *, full: bool) -> dict[str, list[str]]:

@@ -74,6 +74,10 @@ class BaselineFit:
     groups : tuple of GroupFit
         At least one.
     evoked : EvokedRates
+    neurons : tuple of str
+        Those that have such trials.
+    draws : NeuronDraws or None
+        Of these neurons, where they are to be stored.
     """
 
     spec: ModelSpec
@@ -81,6 +85,8 @@ class BaselineFit:
     population: tuple[PopulationParameter, ...]
     groups: tuple[GroupFit, ...]
     evoked: EvokedRates
+    neurons: tuple[str, ...]
+    draws: NeuronDraws | None
 
     @property
     def problems(self) -> tuple[str, ...]:

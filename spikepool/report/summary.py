@@ -10,7 +10,7 @@ from spikepool.config import RunConfig
 from spikepool.data.spike_counts import FloatArray
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.posterior.mixing import ParameterDiagnostics
-from spikepool.posterior.results import Contrast, PopulationParameter
+from spikepool.posterior.results import SURELY_ABOVE, Contrast, PopulationParameter
 from spikepool.report.count_reading import summarise_data
 from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 from spikepool.report.summary_parts import (
@@ -22,9 +22,6 @@ from spikepool.report.summary_parts import (
     own_weights_as_json,
     summary_of,
 )
-
-SURELY_ABOVE = 0.975
-"""A response is told to be above baseline with more than this probability, below likewise."""
 
 
 def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Json:

@@ -57,6 +57,8 @@ def fit_baseline(
         ),
         groups=tuple(group_fit(fit.part.name, fit) for fit in fits),
         evoked=compare_with_baseline(stimuli, without, interval, settings.config.engine.seed),
+        neurons=plan.tally.neurons,
+        draws=without.draws if config.report.posterior == "full" else None,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from spikepool import __version__
 from spikepool.report.count_draws import draws_of_counts
 from spikepool.report.posterior_file import posterior_bytes, render_posteriors
+from spikepool.report.run_results import BaselineFit
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def read(tmp_path):
     """Read a posterior file with ArviZ."""
 
     def read_file(data):
-        path = tmp_path / "model.nc"
+        path = tmp_path / f"model-{len(list(tmp_path.iterdir()))}.nc"
         path.write_bytes(data)
         return arviz.from_netcdf(path, engine="h5netcdf")
 
@@ -103,3 +104,62 @@ def test_as_many_independent_draws_as_were_asked_for(run):
         (found,) = draws_of_counts(replace(run, models=(model,)), 3)
         every = {**found.hyperparameters, **found.of_neurons}
         assert {values.shape[1] for values in every.values()} == {draws}
+
+
+@pytest.fixture
+def compared(run):
+    """Give the primary model a baseline: of its first two neurons, with fewer draws."""
+    model = run.primary_model
+    (group,) = model.groups
+    fewer = {name: draws[:, :7] - 1 for name, draws in group.hyperparameters.items()}
+    theta, delta = model.draws.theta[:, :7, :2] - 1, model.draws.delta[:, :7, :2] - 1
+    return replace(
+        model,
+        baseline=BaselineFit(
+            spec=model.spec,
+            engine="nuts",
+            population=(),
+            groups=(replace(group, hyperparameters=fewer),),
+            evoked=None,
+            neurons=model.estimates.neurons[:2],
+            draws=replace(model.draws, theta=theta, delta=delta),
+        ),
+    )
+
+
+def test_baselines_have_a_group_of_their_own(run, compared, read):
+    """Beside the stimuli's, which stay as they are: other neurons, other numbers of draws."""
+    (found,) = draws_of_counts(replace(run, models=(compared,)), 1000)
+    tree = read(posterior_bytes(found, full=False))
+    assert set(tree.children) == {"posterior", "baseline_posterior"}
+    assert set(tree["baseline_posterior"].data_vars) == {"mu", "tau", "mu_delta", "tau_delta"}
+    tree = read(posterior_bytes(found, full=True))
+    plain = read(posterior_bytes(stored(run, run.primary_model), full=True))
+    assert tree["posterior"].to_dataset().identical(plain["posterior"].to_dataset())
+    baseline = tree["baseline_posterior"]
+    assert baseline["neuron"].values.tolist() == ["007", "7"]
+    assert baseline.attrs["engine"] == "nuts"
+    wanted = compared.baseline.draws.theta[:, :, 1].astype(np.float32)
+    np.testing.assert_array_equal(baseline["theta"].sel(neuron="7").values, wanted)
+    np.testing.assert_array_equal(
+        baseline["tau_delta"].values, compared.baseline.groups[0].hyperparameters["tau_delta"]
+    )
+    assert list(arviz.summary(tree, group="baseline_posterior", var_names=["mu"]).index) == ["mu"]
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_groups_of_baselines(run, compared, read, several):
+    """A group is named where the stimuli have several, though one alone have a baseline."""
+    (group,) = compared.groups
+    groups = [replace(group, group=name) for name in ("V1", "V2")]
+    baseline = [replace(compared.baseline.groups[0], group=name) for name in ("V1", "V2")]
+    chosen = baseline if several else baseline[1:]
+    model = replace(
+        compared,
+        groups=tuple(groups),
+        baseline=replace(compared.baseline, groups=tuple(chosen)),
+    )
+    (found,) = draws_of_counts(replace(run, models=(model,)), 1000)
+    mu = read(posterior_bytes(found, full=False))["baseline_posterior"]["mu"]
+    assert mu.dims == ("chain", "draw", "group")
+    assert mu["group"].values.tolist() == (["V1", "V2"] if several else ["V2"])

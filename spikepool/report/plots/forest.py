@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from spikepool.posterior.results import NeuronEstimates
 from spikepool.report.plots import canvas
 from spikepool.report.plots.about import About
-from spikepool.report.plots.labels import LINE_HEIGHT, label_column, printable
+from spikepool.report.plots.extremes import name_extremes
+from spikepool.report.plots.labels import printable
 from spikepool.report.plots.log_axis import LogRange, dress, log_range
 from spikepool.report.plots.numbers import numbers, part, table, texts
 from spikepool.report.plots.style import BLUE, VERMILION, PlotStyle
@@ -18,7 +19,6 @@ MOST_ROWS: Final = 60
 """With more neurons than this they are ranks on an axis instead of named rows."""
 
 COLUMNS: Final = ("neuron", "rank", "raw", "raw_lower", "raw_upper", "rate", "lower", "upper")
-_NAMED_AT_EACH_END: Final = 5
 _ROW_MM: Final = 3.4
 
 
@@ -73,7 +73,8 @@ def draw_forest(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
         _key(axes, neurons, about)
         canvas.settle(figure)
         if not few:
-            _name_extremes(axes, neurons, span, style)
+            lower, upper = (span.clip(numbers(neurons, end)) for end in ("lower", "upper"))
+            name_extremes(axes, texts(neurons, "neuron"), lower, upper, style)
     return figure
 
 
@@ -121,23 +122,3 @@ def _key(axes: Any, neurons: pd.DataFrame, about: About) -> None:
     raw = f"raw, unpooled {about.percent}" if with_interval else "raw"
     axes.set_title(("○ " if few else "• ") + raw, loc="left", color=VERMILION)
     axes.set_title(("●" if few else "—") + f" pooled, {about.percent}", loc="right", color=BLUE)
-
-
-def _name_extremes(axes: Any, neurons: pd.DataFrame, span: LogRange, style: PlotStyle) -> None:
-    """Name the lowest rates right of the intervals, the highest left of them."""
-    names = texts(neurons, "neuron")
-    line = LINE_HEIGHT * style.font_pt * axes.figure.dpi / 72 / axes.get_window_extent().height
-    rows = np.arange(len(names))
-    beside = int(np.ceil(_NAMED_AT_EACH_END * line * rows.size))
-    upper, lower = (span.clip(numbers(neurons, end)) for end in ("upper", "lower"))
-    for side, ends, chosen in (
-        ("right", upper, rows[:_NAMED_AT_EACH_END]),
-        ("left", lower, rows[::-1][:_NAMED_AT_EACH_END]),
-    ):
-        tip = upper[:beside].max() if side == "right" else lower[-beside:].min()
-        at = span.fraction(tip) + (0.03 if side == "right" else -0.03)
-        ranks = np.add(chosen, 1, dtype=np.float64)
-        label_column(
-            axes, ends[chosen], ranks, [names[row] for row in chosen], style, at=at,
-            side="right" if side == "right" else "left",
-        )  # fmt: skip

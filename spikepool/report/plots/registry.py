@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from spikepool.report.plots.about import About, AboutEstimates
 from spikepool.report.plots.dispersion_shrinkage import draw_dispersion_shrinkage
 from spikepool.report.plots.estimates import draw_estimate_forest, draw_estimate_shrinkage
+from spikepool.report.plots.evoked import draw_evoked
 from spikepool.report.plots.forest import draw_forest
 from spikepool.report.plots.groups import draw_groups
 from spikepool.report.plots.overdispersion import draw_overdispersion
@@ -30,6 +31,7 @@ PICTURES: Final[dict[str, Draw[About]]] = {
     "dispersion_shrinkage": draw_dispersion_shrinkage,
     "tau_prior_posterior": draw_tau_prior_posterior,
     "groups": draw_groups,
+    "evoked": draw_evoked,
     "tuning": draw_tuning,
     "predictive": draw_predictive,
     "trace": draw_trace,

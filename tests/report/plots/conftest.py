@@ -15,6 +15,7 @@ from spikepool.data.spike_counts import Factor
 from spikepool.posterior.quadrature import HyperparameterSample
 from spikepool.posterior.results import ResponseEstimates, Summary
 from spikepool.report.plots.dispersion_shrinkage import prepare_dispersion_shrinkage
+from spikepool.report.plots.evoked import prepare_evoked
 from spikepool.report.plots.forest import prepare_forest
 from spikepool.report.plots.groups import prepare_groups
 from spikepool.report.plots.overdispersion import prepare_overdispersion
@@ -130,6 +131,9 @@ def pictures_of(fit):
         "groups": prepare_groups(
             fit.estimates, groups, {name: sample_of(of) for name, of in fit.draws.items()}
         ),
+        "evoked": prepare_evoked(
+            simulated.simulate_evoked(len(fit.estimates.neurons)), fit.estimates.neurons, ()
+        ),
         "tuning": tuning_of(fit, [DIRECTION], 2),
         "predictive": prepare_predictive(fit.check),
         "trace": prepare_trace(fit.draws, fit.population),
@@ -141,6 +145,12 @@ def sample_of(draws):
     values = {name: of.ravel() for name, of in draws.items()}
     size = values["mu"].size
     return HyperparameterSample(values, np.full(size, 1 / size), np.nan)
+
+
+@pytest.fixture
+def simulate_evoked():
+    """Simulate evoked rates."""
+    return simulated.simulate_evoked
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.results import (
     DispersionEstimates,
+    EvokedRates,
+    MedianInterval,
     NeuronEstimates,
     PopulationParameter,
     PredictiveBand,
@@ -197,3 +199,29 @@ def _fanos(counts):
 def _band(edges, observed, copies):
     return PredictiveBand(edges[:-1], edges[1:], observed.astype(float), np.median(copies, 0),
                           *np.quantile(copies, [0.025, 0.975], axis=0))  # fmt: skip
+
+
+def simulate_evoked(n_responses: int, n_conditions: int = 1, seed: int = 2) -> EvokedRates:
+    """Responses from suppressed to strongly driven, with approximate posteriors."""
+    rng = np.random.default_rng(seed)
+    neuron = np.arange(n_responses) // n_conditions
+    condition = np.arange(n_responses) % n_conditions
+    base = np.exp(rng.normal(1.5, 1.0, neuron.max() + 1))[neuron]
+    rate = base * np.exp(rng.normal(0, 0.7, n_responses))
+    trials = rng.integers(4, 30, n_responses)
+    sd = np.sqrt((rate + base) / 0.5 / trials) + 0.05
+    evoked = rate - base + rng.normal(0, sd)
+    ratio = np.maximum(rate, 0.01) / base
+    return EvokedRates(
+        neuron=neuron.astype(np.int64),
+        condition=condition.astype(np.int64),
+        n_trials=trials,
+        baseline_trials=n_conditions * trials,
+        rate_raw=rate,
+        baseline_raw=base,
+        evoked_raw=rate - base,
+        baseline=MedianInterval(base, 0.8 * base, 1.25 * base),
+        evoked=MedianInterval(evoked, evoked - Z * sd, evoked + Z * sd),
+        ratio=MedianInterval(ratio, 0.8 * ratio, 1.25 * ratio),
+        prob_above=norm.cdf(evoked / sd),
+    )
