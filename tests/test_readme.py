@@ -17,6 +17,7 @@ from spikepool.config_file import read_settings, resolve_config
 from spikepool.data.columns import COUNT_NAMES, NEURON_NAMES, TRIAL_NAMES
 from spikepool.models.prior_spec import PARAMETERS
 from spikepool.report.plots.registry import PICTURES
+from spikepool.report.posterior_file import BASELINE_GROUP
 from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
 
 ROOT = Path(__file__).parents[1]
@@ -182,7 +183,15 @@ def test_words_with_underscores_are_names_of_the_tool():
     known = {column.name for columns in schemas.values() for column in columns}
     known |= set(PARAMETERS)
     known |= {*FLAGS, *TABLE_NAMES, *PICTURES, *FIELDS, *NEURON_NAMES, *COUNT_NAMES, *TRIAL_NAMES}
-    known |= {"duration_s", "window_ms", "trial_duration_ms", "_ms", "_mean", "sample_data"}
+    known |= {
+        BASELINE_GROUP,
+        "duration_s",
+        "window_ms",
+        "trial_duration_ms",
+        "_ms",
+        "_mean",
+        "sample_data",
+    }
     words = {span for span in spans_of(README) if re.fullmatch(r"\w*_\w*", span)}
     assert "rate_raw" in words
     assert {word for word in words if not word.startswith("SPIKEPOOL_")} <= known
