@@ -7,7 +7,6 @@ import pytest
 import xarray as xr
 
 from spikepool.config_file import resolve_config
-from spikepool.errors import UsageError
 from spikepool.pipeline import plan_run, run
 from spikepool.progress import Silent
 from spikepool.report.summary_text import summary_lines
@@ -207,10 +206,3 @@ def test_terminal_says_how_it_was_computed_and_what_was_found(joined):
     (line,) = (line for line in lines if line.startswith("within "))
     assert line.startswith("within     sd of mean log rates: animal 0.")
     assert "], area × animal 0." in line
-
-
-def test_collapsed_is_refused_before_anything_is_fitted(table):
-    """With exit code 2 and a way out."""
-    with pytest.raises(UsageError, match="--engine collapsed integrates neurons") as caught:
-        plan_run(configure(table, engine="collapsed"))
-    assert caught.value.exit_code == 2

@@ -37,7 +37,7 @@ def good():
 
 def check_convergence(draws, certificate=None):
     """Check draws, and the certificate of the collapsed engine where there is one."""
-    quadrature = certificate and Quadrature(None, None, certificate, None)
+    quadrature = certificate and Quadrature(None, certificate, None, None)
     return convergence.check_convergence(Posterior(draws, quadrature))
 
 

@@ -101,16 +101,11 @@ def test_models_without_populations_of_log_rates_are_refused(labelled, options, 
     assert caught.value.hint
 
 
-def test_engine_that_integrates_neurons_out_is_refused(labelled):
-    """A way out is named; other engines, and models without labels, are not refused."""
-    none, complete, partial = plan(labelled(CROSSED), family="poisson").specs
-    with pytest.raises(UsageError, match="labels within groups join neurons") as caught:
-        refuse_collapsed(EngineOptions(engine="collapsed"), partial)
-    assert "--engine nuts" in str(caught.value.hint)
-    for engine in ("auto", "nuts"):
-        refuse_collapsed(EngineOptions(engine=engine), partial)
-    for spec in (none, complete):
-        refuse_collapsed(EngineOptions(engine="collapsed"), spec)
+def test_no_engine_is_refused(labelled):
+    """Labels within groups are integrated and sampled alike."""
+    for spec in plan(labelled(CROSSED), family="poisson").specs:
+        for engine in ("auto", "collapsed", "nuts"):
+            refuse_collapsed(EngineOptions(engine=engine), spec)
 
 
 def test_priors_of_the_sds_between_labels(labelled):

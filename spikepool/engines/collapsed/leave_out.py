@@ -135,14 +135,16 @@ class TrialCollector:
         with np.errstate(divide="ignore"):
             terms = np.log(posterior)[..., of] - log_p
         top = terms.max(axis=(0, 1))
-        parts = np.exp(terms - top)
+        known = np.isfinite(top)  # else no mass on the lattice at all
+        parts = np.exp(np.where(known, terms, 0.0) - np.where(known, top, 0.0))
         total = parts.sum(axis=(0, 1))
-        share = posterior.sum(axis=(0, 1))[of]
-        self.trials.log_density[cells] = np.log(share / total) - top
+        share = np.where(known, posterior.sum(axis=(0, 1))[of], 1.0)
+        self.trials.log_density[cells] = np.where(known, np.log(share / total) - top, np.nan)
         edges = [parts[0].sum(axis=0), parts[-1].sum(axis=0)]
         if parts.shape[1] > 1:
             edges += [parts[:, 0].sum(axis=0), parts[:, -1].sum(axis=0)]
-        self.trials.doubtful[cells] = ~(np.max(edges, axis=0) <= _MOST_EDGE * total)
+        doubtful = ~(np.max(edges, axis=0) <= _MOST_EDGE * total)
+        self.trials.doubtful[cells] = doubtful | ~known
 
 
 def every_second(size: int) -> slice:

@@ -161,14 +161,11 @@ class TestAgainstDenseSums:
         phi = {name: values[kept] for name, values in found.phi.items()}
         cells = len(tally.count)
         return leave_out(
-            model.family,
             tally,
-            found.region,
-            found.marginal.by_neuron(phi, int(kept.sum())),
+            found.marginal,
             phi,
             found.sample.weights[kept] / found.sample.weights[kept].sum(),
             TrialDensities(np.zeros(cells), np.ones(cells, dtype=np.bool_)),
-            found.marginal,
             partial(find_again, model, found, rng),
         )
 
