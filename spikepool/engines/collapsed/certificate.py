@@ -11,7 +11,7 @@ from spikepool.data.wording import plural
 from spikepool.engines.collapsed.direct import integrate_directly
 from spikepool.engines.collapsed.direct_tuned import TunedLikelihood, TunedStatistics
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
-from spikepool.engines.collapsed.lattice import FINE, FINER, Quality
+from spikepool.engines.collapsed.lattice import FINE, FINER, Quality, Region
 from spikepool.engines.collapsed.levels import NEGLIGIBLE, Hyperparameters, take
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
 from spikepool.engines.collapsed.responses import ResponseStatistics
@@ -97,14 +97,22 @@ def integral_errors(
     some = _spread_draws(weights, FINER_DRAWS)
     phi = take(phi, some)
     by_lattice = marginal.of_neurons(chosen).by_neuron(phi, len(some))
-    finer = replace(marginal.region, quality=_CHECKED_BY[marginal.region.quality])
     statistics = problem.statistics.of_neurons(chosen)
-    again = tabulate(problem.family, statistics, finer, cores).by_neuron(phi, len(some))
+    again = tabulate(problem.family, statistics, _finer(marginal.region, phi), cores)
     errors = IntegralErrors(np.full(n, np.nan), np.full(n, np.nan))
-    gaps = np.nan_to_num(np.abs(again - by_lattice), nan=np.inf)
+    gaps = np.nan_to_num(np.abs(again.by_neuron(phi, len(some)) - by_lattice), nan=np.inf)
     errors.refinement[chosen] = gaps.max(axis=1)
     errors.direct[chosen] = _direct_errors(problem, chosen, phi, by_lattice)
     return errors
+
+
+def _finer(region: Region, phi: Hyperparameters) -> Region:
+    """Return the region of nothing but the given φ, to be covered more finely and more widely.
+
+    The central corner stays the first.
+    """
+    corners = {name: np.append(ends[:1], phi[name]) for name, ends in region.corners.items()}
+    return replace(region, corners=corners, quality=_CHECKED_BY[region.quality])
 
 
 def certify_sample(sample: WeightedSample, n_neurons: int) -> Certificate:
