@@ -11,7 +11,8 @@ Stirling difference (see `log_rising`).
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import gammaln
@@ -65,6 +66,15 @@ class CountStatistics:
     large_neuron: IntArray
     large_count: FloatArray
     large_trials: FloatArray
+
+    @cached_property
+    def one_cell_each(self) -> bool:
+        """Whether every neuron has one exposure."""
+        return np.array_equal(self.cell_neuron, np.arange(self.n_neurons))
+
+    def at_cells(self, values: Any) -> Any:
+        """Spread values of the neurons over their cells; shapes (..., N) and (..., cells)."""
+        return values if self.one_cell_each else values[..., self.cell_neuron]
 
     def of_neurons(self, neurons: IntArray) -> "CountStatistics":
         """Return the statistics of some neurons, given in ascending order."""

@@ -13,7 +13,11 @@ from spikepool.engines.collapsed.direct_tuned import TunedLikelihood, TunedStati
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
 from spikepool.engines.collapsed.lattice import FINE, FINER, Quality, Region
 from spikepool.engines.collapsed.levels import NEGLIGIBLE, Hyperparameters, take
-from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
+from spikepool.engines.collapsed.marginal_likelihood import (
+    MarginalLikelihood,
+    in_parallel,
+    tabulate,
+)
 from spikepool.engines.collapsed.responses import ResponseStatistics
 from spikepool.engines.collapsed.search import Found, Problem
 from spikepool.posterior.quadrature import (
@@ -33,6 +37,8 @@ FINER_DRAWS = 8
 DIRECT_DRAWS = 3
 MOST_DIRECT_TUNED = 5
 """Neurons with several conditions that the direct kernel integrates."""
+_FEW_RESPONSES = 64
+"""Of neurons that it integrates at once."""
 _FINEST = Quality(0.4, NEGLIGIBLE + 12, 1e-10, 1e-11)
 _CHECKED_BY = {FINE: FINER, FINER: _FINEST}
 
@@ -102,7 +108,7 @@ def integral_errors(
     errors = IntegralErrors(np.full(n, np.nan), np.full(n, np.nan))
     gaps = np.nan_to_num(np.abs(again.by_neuron(phi, len(some)) - by_lattice), nan=np.inf)
     errors.refinement[chosen] = gaps.max(axis=1)
-    errors.direct[chosen] = _direct_errors(problem, chosen, phi, by_lattice)
+    errors.direct[chosen] = _direct_errors(problem, chosen, phi, by_lattice, cores)
     return errors
 
 
@@ -146,20 +152,35 @@ def _spread_draws(weights: FloatArray, count: int) -> IntArray:
 
 
 def _direct_errors(
-    problem: Problem, chosen: IntArray, phi: Hyperparameters, by_lattice: FloatArray
+    problem: Problem, chosen: IntArray, phi: Hyperparameters, by_lattice: FloatArray, cores: int
 ) -> FloatArray:
     """Largest difference from the direct kernel over a few φ, NaN where it vouches for none."""
-    count = by_lattice.shape[1]
-    worst = np.full(len(chosen), np.nan)
     some = _affordable(problem, chosen)
-    for draw in np.unique(np.linspace(0, count - 1, DIRECT_DRAWS).astype(np.int64)):
-        one = {name: np.full(len(some), values[draw]) for name, values in phi.items()}
+    draws = np.unique(np.linspace(0, by_lattice.shape[1] - 1, DIRECT_DRAWS).astype(np.int64))
+
+    def gaps(task: tuple[int, IntArray]) -> FloatArray:
+        draw, places = task
+        one = {name: np.full(len(places), values[draw]) for name, values in phi.items()}
         integral = integrate_directly(
-            *_likelihood(problem, chosen[some], one), problem.rate, problem.dispersion, one
+            *_likelihood(problem, chosen[places], one), problem.rate, problem.dispersion, one
         )
-        gap = np.abs(integral.log_integral - by_lattice[some, draw])
-        worst[some] = np.fmax(worst[some], np.where(np.isfinite(integral.error), gap, np.nan))
+        gap = np.abs(integral.log_integral - by_lattice[places, draw])
+        return np.where(np.isfinite(integral.error), gap, np.nan)
+
+    parts = _direct_parts(problem, chosen, some)
+    tasks = [(draw, part) for draw in draws.tolist() for part in parts]
+    found = np.concatenate(in_parallel(gaps, tasks, cores)).reshape(len(draws), len(some))
+    worst = np.full(len(chosen), np.nan)
+    worst[some] = np.fmax.reduce(found, axis=0)
     return worst
+
+
+def _direct_parts(problem: Problem, chosen: IntArray, some: IntArray) -> list[IntArray]:
+    """Split neurons into tasks: those of many responses one by one."""
+    if not isinstance(problem.statistics, ResponseStatistics):
+        return [some]
+    responses = np.diff(problem.statistics.first)[chosen[some]]
+    return np.array_split(some, np.clip(responses.sum() // _FEW_RESPONSES, 1, len(some)))
 
 
 def _affordable(problem: Problem, chosen: IntArray) -> IntArray:

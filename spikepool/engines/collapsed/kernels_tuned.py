@@ -31,8 +31,12 @@ LEAST = 1e-280
 any neuron can be that polynomials along ω need not follow it further."""
 _MOST_LOG = 700.0
 _NOTHING = 1e-17
+_UNOCCUPIED = 1e-20
+"""Mass of a node, over the largest, up to which its responses are not worked out."""
 _HARDLY = 1e-40
 """Sums below it are not examined: they stand where no neuron can be."""
+_UNDRAWN = 30.0
+"""Log density below the peak beyond which no response is drawn."""
 _BAND = 30.0
 """Sds of tuning from a neuron's own log rate beyond which none of its responses lies."""
 
@@ -516,21 +520,40 @@ def mixture_tuned(
 
 
 @njit(**OPTIONS)
-def _occupied(share):
-    """Return first and one past the last row with mass to speak of, a multiple of four of them.
+def _occupied(own):
+    """Return where a neuron has mass to speak of.
 
-    So is the number of rows.
+    `rows`, shape (Q, 2): first and one past the last row at every ω, a multiple of four of them,
+    or none; then first and one past the last column at any ω.
     """
-    n_rows = share.shape[0]
-    top = np.abs(share).max()
-    low, high = 0, n_rows
-    while low < n_rows - 4 and np.abs(share[low]).max() <= _NOTHING * top:
+    n_tuning, n_rows, n_columns = own.shape
+    of_rows, of_columns = np.zeros((n_tuning, n_rows)), np.zeros(n_columns)
+    for q in range(n_tuning):
+        for j in range(n_rows):
+            line = own[q, j]
+            for k in range(n_columns):
+                size = abs(line[k])
+                of_rows[q, j] = max(of_rows[q, j], size)
+                of_columns[k] = max(of_columns[k], size)
+    least = _UNOCCUPIED * of_columns.max()
+    rows = np.zeros((n_tuning, 2), dtype=np.int64)
+    for q in range(n_tuning):
+        low, high = _ends(of_rows[q], least)
+        size = (high - low + 3) // 4 * 4
+        low = min(low, n_rows - size)
+        rows[q] = low, low + size
+    return rows, _ends(of_columns, least)
+
+
+@njit(**OPTIONS)
+def _ends(values, least):
+    """First and one past the last value above `least`; equal where there is none."""
+    low, high = 0, values.size
+    while low < high and values[low] <= least:
         low += 1
-    while high > low + 4 and np.abs(share[high - 1]).max() <= _NOTHING * top:
+    while high > low and values[high - 1] <= least:
         high -= 1
-    size = (high - low + 3) // 4 * 4
-    low = min(low, n_rows - size)
-    return low, low + size
+    return low, high
 
 
 @njit(**OPTIONS)
@@ -548,32 +571,43 @@ def add_response_densities(
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
         own = shares[shares_offset[i] : shares_offset[i + 1]].reshape(n_tuning, n_rows, n_columns)
-        of_row, spread_out = np.empty(n_columns), np.empty(n_columns)
-        given = np.empty((n_rows, n_columns))
+        occupied, (k0, k1) = _occupied(own)
+        width = k1 - k0
+        of_row, spread_out = np.empty(width), np.empty(width)
+        given = np.empty((n_rows, width))
         for c in range(first[i], first[i + 1]):
             length = theta_length[c]
-            likelihood = np.exp(logs[offset[c] : offset[c + 1]] - peak[c]).reshape(
-                length, n_columns
-            )
+            log_l = logs[offset[c] : offset[c + 1]].reshape(length, n_columns)
+            likelihood = np.exp(log_l[:, k0:k1] - peak[c])
             density = densities[offset[c] : offset[c + 1]].reshape(length, n_columns)
             table = np.empty((n_rows, length))
             turned = np.empty((length, n_rows))
             for q in range(n_tuning):
-                if not wide[c, q]:
+                j0, j1 = occupied[q]
+                if j0 == j1 or not wide[c, q]:
                     continue
-                j0, j1 = _occupied(own[q])
+                t0, t1 = length, 0
                 for j in range(j0, j1):
                     a = (a_start[i] + j) * a_step[i]
-                    _spread(a, theta_start[c], length, theta_step[c], tuning_sd[q], table[j])
-                    row_sums(table[j], 0, likelihood, of_row)
-                    for k in range(n_columns):
-                        given[j, k] = own[q, j, k] / of_row[k] if of_row[k] > LEAST else 0.0
-                    for t in range(length):
+                    low, high = _spread(
+                        a, theta_start[c], length, theta_step[c], tuning_sd[q], table[j]
+                    )
+                    t0, t1 = min(t0, low), max(t1, high)
+                t0, t1 = t0 // 4 * 4, (t1 + 3) // 4 * 4
+                if t0 >= t1:
+                    continue
+                for j in range(j0, j1):
+                    row_sums(table[j], t0, likelihood[t0:t1], of_row)
+                    for k in range(width):
+                        share = own[q, j, k0 + k]
+                        given[j, k] = share / of_row[k] if of_row[k] > LEAST else 0.0
+                    for t in range(t0, t1):
                         turned[t, j] = table[j, t]
-                for t in range(length):
+                for t in range(t0, t1):
                     row_sums(turned[t], j0, given[j0:j1], spread_out)
-                    for k in range(n_columns):
-                        density[t, k] += spread_out[k] * likelihood[t, k]
+                    line = density[t]
+                    for k in range(width):
+                        line[k0 + k] += spread_out[k] * likelihood[t, k]
             for t in range(length):
                 x = (t - 0.5 * (length - 1)) * theta_step[c]
                 mass = density[t].sum()
@@ -597,14 +631,15 @@ def add_narrow_densities(
     """
     most, widest = rule_nodes.shape[1], columns.max()
     lines, top, scratch = np.empty((most, widest)), np.empty(widest), np.empty(widest)
-    polynomials = np.empty(POINTS)
+    polynomials, places, growth = np.empty(POINTS), np.empty(most), np.empty(most)
     n_tuning = tuning_sd.size
     for i in range(rows.size):
         n_rows, n_columns = rows[i], columns[i]
         own = shares[shares_offset[i] : shares_offset[i + 1]].reshape(n_tuning, n_rows, n_columns)
+        occupied, (k0, k1) = _occupied(own)
         for c in range(first[i], first[i + 1]):
             length, step = theta_length[c], theta_step[c]
-            log_l = logs[offset[c] : offset[c + 1]].reshape(length, n_columns)
+            log_l = logs[offset[c] : offset[c + 1]].reshape(length, n_columns)[:, k0:k1].copy()
             density = densities[offset[c] : offset[c + 1]].reshape(length, n_columns)
             middle = (theta_start[c] + 0.5 * (length - 1)) * step
             for q in range(n_tuning):
@@ -613,25 +648,25 @@ def add_narrow_densities(
                     continue
                 count = rule_count[which]
                 nodes, log_weights = rule_nodes[which, :count], rule_log_weights[which]
-                j0, j1 = _occupied(own[q])
-                for j in range(j0, j1):
+                for j in range(occupied[q, 0], occupied[q, 1]):
                     a = (a_start[i] + j) * a_step[i]
                     _narrow_lines(
                         log_l, theta_start[c], step, a, tuning_sd[q], nodes, log_weights,
                         polynomials, lines,
                     )  # fmt: skip
-                    _exponentiated(lines, count, n_columns, top, scratch)
-                    for k in range(n_columns):
+                    _exponentiated(lines, count, k1 - k0, top, scratch)
+                    for h in range(count):
+                        places[h] = a + tuning_sd[q] * nodes[h] - middle
+                        growth[h] = np.exp(places[h])
+                    for k in range(k0, k1):
                         total = mean = square = rate = squared_rate = 0.0
                         for h in range(count):
-                            weight = lines[h, k]
-                            x = a + tuning_sd[q] * nodes[h] - middle
-                            growth = np.exp(x)
+                            weight, x = lines[h, k - k0], places[h]
                             total += weight
                             mean += weight * x
                             square += weight * x * x
-                            rate += weight * growth
-                            squared_rate += weight * growth * growth
+                            rate += weight * growth[h]
+                            squared_rate += weight * growth[h] * growth[h]
                         share = own[q, j, k]
                         mean /= total
                         square /= total
@@ -738,9 +773,15 @@ def draw_responses(
                     z = ((theta_start[c] + t) * step - a) / sd
                     weights[t] = line[t] - 0.5 * z * z
                     top = max(top, weights[t])
-                for t in range(length):
+                low, high = 0, length
+                while weights[low] < top - _UNDRAWN:
+                    low += 1
+                while weights[high - 1] < top - _UNDRAWN:
+                    high -= 1
+                for t in range(low, high):
                     weights[t] = np.exp(weights[t] - top)
-                out[s, c] = (theta_start[c] + draw_from(weights, length, u)) * step
+                place = draw_from(weights[low:high], high - low, u)
+                out[s, c] = (theta_start[c] + low + place) * step
 
 
 @njit(**OPTIONS)

@@ -135,8 +135,11 @@ class CountFamily(ABC):
 def sum_by_neuron(values: FloatArray, neuron: IntArray, n_neurons: int) -> FloatArray:
     """Sum the last axis of `values` within runs of equal, ascending `neuron`."""
     starts = np.flatnonzero(np.diff(neuron, prepend=-1))
+    sums = values if len(starts) == len(neuron) else np.add.reduceat(values, starts, axis=-1)
+    if len(starts) == n_neurons:
+        return sums
     total = np.zeros((*values.shape[:-1], n_neurons))
-    total[..., neuron[starts]] = np.add.reduceat(values, starts, axis=-1)
+    total[..., neuron[starts]] = sums
     return total
 
 

@@ -22,8 +22,8 @@ class NB1(CountFamily):
 
     @override
     def log_likelihood_terms(self, theta: Any, delta: Any, s: CountStatistics, xp: Any) -> Terms:
-        mean = xp.exp(theta)[..., s.cell_neuron] * s.cell_exposure
-        alpha = xp.exp(2 * delta)[..., s.cell_neuron] / mean
+        mean = s.at_cells(xp.exp(theta)) * s.cell_exposure
+        alpha = s.at_cells(xp.exp(2 * delta)) / mean
         return negative_binomial_terms(theta, alpha, alpha, mean, s, xp)
 
     @override

@@ -29,13 +29,13 @@ class NB2(CountFamily):
     @override
     def log_likelihood_terms(self, theta: Any, delta: Any, s: CountStatistics, xp: Any) -> Terms:
         alpha = xp.exp(2 * delta)
-        mean = xp.exp(theta)[..., s.cell_neuron] * s.cell_exposure
-        return negative_binomial_terms(theta, alpha, alpha[..., s.cell_neuron], mean, s, xp)
+        mean = s.at_cells(xp.exp(theta)) * s.cell_exposure
+        return negative_binomial_terms(theta, alpha, s.at_cells(alpha), mean, s, xp)
 
     @override
     def information(self, theta: FloatArray, delta: FloatArray, s: CountStatistics) -> FloatArray:
-        mean = np.exp(theta)[..., s.cell_neuron] * s.cell_exposure
-        alpha = np.exp(2 * delta)[..., s.cell_neuron]
+        mean = s.at_cells(np.exp(theta)) * s.cell_exposure
+        alpha = s.at_cells(np.exp(2 * delta))
         per_cell = s.cell_trials * mean / (1 + alpha * mean)
         return sum_by_neuron(per_cell, s.cell_neuron, s.n_neurons)
 
