@@ -31,7 +31,7 @@ LEAST = 1e-280
 any neuron can be that polynomials along ω need not follow it further."""
 _MOST_LOG = 700.0
 _NOTHING = 1e-17
-_UNOCCUPIED = 1e-20
+_UNOCCUPIED = 1e-16
 """Mass of a node, over the largest, up to which its responses are not worked out."""
 _HARDLY = 1e-40
 """Sums below it are not examined: they stand where no neuron can be."""
@@ -557,9 +557,21 @@ def _ends(values, least):
 
 
 @njit(**OPTIONS)
+def _strided(likelihood, stride, thinned):
+    """Every `stride`-th row, and rows of 0 up to a multiple of four; returns their number."""
+    length = likelihood.shape[0]
+    count = (length + stride - 1) // stride
+    padded = (count + 3) // 4 * 4
+    for t in range(count):
+        thinned[t] = likelihood[t * stride]
+    thinned[count:padded] = 0.0
+    return padded
+
+
+@njit(**OPTIONS)
 def add_response_densities(
     logs, offset, first, theta_start, theta_length, theta_step, peak,
-    a_start, a_step, rows, columns, tuning_sd, wide, shares, shares_offset, densities, sums,
+    a_start, a_step, rows, columns, tuning_sd, wide, stride, shares, shares_offset, densities, sums,
 ):  # fmt: skip
     """Add each response's posterior mass on its nodes (θ, δ), where those resolve ω.
 
@@ -582,6 +594,7 @@ def add_response_densities(
             density = densities[offset[c] : offset[c + 1]].reshape(length, n_columns)
             table = np.empty((n_rows, length))
             turned = np.empty((length, n_rows))
+            thinned, spread = np.empty((length + 4, width)), np.empty(length + 4)
             for q in range(n_tuning):
                 j0, j1 = occupied[q]
                 if j0 == j1 or not wide[c, q]:
@@ -596,8 +609,12 @@ def add_response_densities(
                 t0, t1 = t0 // 4 * 4, (t1 + 3) // 4 * 4
                 if t0 >= t1:
                     continue
+                thin = stride[c, q]
+                count = _strided(likelihood[t0:t1], thin, thinned)
                 for j in range(j0, j1):
-                    row_sums(table[j], t0, likelihood[t0:t1], of_row)
+                    for t in range(count):
+                        spread[t] = table[j, min(t0 + t * thin, length - 1)] * thin
+                    row_sums(spread, 0, thinned[:count], of_row)
                     for k in range(width):
                         share = own[q, j, k0 + k]
                         given[j, k] = share / of_row[k] if of_row[k] > LEAST else 0.0

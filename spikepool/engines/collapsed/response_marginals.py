@@ -139,6 +139,7 @@ class ResponseCollector:
             lattice.columns.length,
             lattice.tuning.sd,
             responses.wide,
+            responses.stride,
             mass,
             lattice.offset,
             densities,

@@ -162,6 +162,8 @@ def find_hyperposterior(
     laplace = rough_mode(problem, start, cores)
     unseen = max(problem.statistics.n_neurons / SCOUTS[-1] - 1, 0.0)
     box = _box_around(laplace, _REACH + 2.5 * np.sqrt(unseen))
+    if problem.tuning is not None and np.any(_widest_reach(laplace) < _REACH * laplace.sd):
+        laplace, box = _scouted(problem, laplace, box, cores, rng)
     for tries in range(1, _MOST_TRIES + 1):
         region = region_of(problem, box, laplace, quality)
         progress.advance(1, STEPS, "likelihoods of the neurons")
@@ -295,9 +297,26 @@ def _climbed(
 
 def _box_around(laplace: Laplace, reach_in_sd: float) -> Box:
     """Box about a mode; where a coordinate is known badly, not all that the curvature suggests."""
-    wide = np.clip(3 * laplace.sd, *_MOST_REACH)
-    reach = np.minimum(reach_in_sd * laplace.sd, wide)
+    reach = np.minimum(reach_in_sd * laplace.sd, _widest_reach(laplace))
     return Box(laplace.mode, laplace.mode - reach, laplace.mode + reach)
+
+
+def _widest_reach(laplace: Laplace) -> FloatArray:
+    return np.clip(3 * laplace.sd, *_MOST_REACH)
+
+
+def _scouted(
+    problem: Problem, laplace: Laplace, box: Box, cores: int, rng: np.random.Generator
+) -> tuple[Laplace, Box]:
+    """Find the box of nearly all the weight on rough lattices, where curvature does not tell it."""
+    region = region_of(problem, box, laplace, ROUGH)
+    marginal = tabulate(problem.family, problem.statistics, region, cores)
+    target = _Target(problem.hyperpriors, marginal)
+    laplace = find_mode(target.log_density, laplace.mode, laplace.sd)
+    if not box.contains(laplace.mode[np.newaxis])[0]:
+        return laplace, _box_around(laplace, _REACH)
+    sample = sample_adaptively(target.log_density, laplace, rng, batch=_batch(problem))
+    return laplace, _box_of(sample, laplace)
 
 
 def _box_of(sample: WeightedSample, laplace: Laplace) -> Box:
