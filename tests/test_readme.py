@@ -17,7 +17,7 @@ from spikepool.config_file import read_settings, resolve_config
 from spikepool.data.columns import COUNT_NAMES, NEURON_NAMES, TRIAL_NAMES
 from spikepool.models.prior_spec import PARAMETERS
 from spikepool.report.plots.registry import PICTURES
-from spikepool.report.posterior_file import BASELINE_GROUP
+from spikepool.report.posterior_file import BASELINE_GROUP, OF_RESPONSES
 from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
 
 ROOT = Path(__file__).parents[1]
@@ -185,6 +185,7 @@ def test_words_with_underscores_are_names_of_the_tool():
     known |= {*FLAGS, *TABLE_NAMES, *PICTURES, *FIELDS, *NEURON_NAMES, *COUNT_NAMES, *TRIAL_NAMES}
     known |= {
         BASELINE_GROUP,
+        *OF_RESPONSES,
         "duration_s",
         "window_ms",
         "trial_duration_ms",

@@ -108,11 +108,16 @@ class Tally:
         return Responses(self.neuron[starts], self.condition[starts], of_cell.astype(np.int64))
 
     @property
-    def response_names(self) -> list[str]:
-        """Neuron and condition of every response, as ``n1/90``."""
+    def response_labels(self) -> tuple[tuple[str, str], ...]:
+        """Neuron and condition of every response."""
         responses = self.responses
         pairs = zip(responses.neuron.tolist(), responses.condition.tolist(), strict=True)
-        return [f"{self.neurons[i]}/{self.conditions[c]}" for i, c in pairs]
+        return tuple((self.neurons[i], self.conditions[c]) for i, c in pairs)
+
+    @property
+    def response_names(self) -> list[str]:
+        """Neuron and condition of every response, as ``n1/90``."""
+        return [f"{neuron}/{condition}" for neuron, condition in self.response_labels]
 
     def by_response(self) -> "Tally":
         """Return the same cells with every response in the place of a neuron."""

@@ -10,7 +10,7 @@ from spikepool.data.spike_counts import RateUnit
 from spikepool.data.tally import Tally
 from spikepool.models.within import effects_of, entry, labels_of
 from spikepool.posterior.groups import in_step
-from spikepool.report.posterior_file import LabelledDraws, StoredDraws
+from spikepool.report.posterior_file import LabelledDraws, ResponseDraws, StoredDraws
 from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 
 
@@ -32,6 +32,7 @@ def draws_of_counts(results: RunResults, most: int) -> Iterator[StoredDraws]:
             baseline=_stored(baseline, baseline.neurons, _own_names(model, baseline), most, unit)
             if baseline
             else None,
+            responses=_of_responses(model, results.tally, _kept(model, most)),
         )
 
 
@@ -43,7 +44,7 @@ def _stored(
     rate_unit: RateUnit,
 ) -> StoredDraws:
     """Keep of a fit what its hyperparameters and neurons were drawn to be."""
-    stored = slice(most if fit.engine == "collapsed" else None)
+    stored = _kept(fit, most)
     return StoredDraws(
         spec=fit.spec,
         neurons=neurons,
@@ -60,6 +61,11 @@ def _stored(
             "rate_unit": rate_unit,
         },
     )
+
+
+def _kept(fit: FittedModel | BaselineFit, most: int) -> slice:
+    """Say which draws to store: all of chains, at most so many independent ones."""
+    return slice(most if fit.engine == "collapsed" else None)
 
 
 def _effects(model: FittedModel, tally: Tally) -> Iterator[tuple[str, LabelledDraws]]:
@@ -118,3 +124,13 @@ def _of_neurons(
         return None
     theta, delta = fit.draws.theta[:, stored], fit.draws.delta
     return {"theta": theta} if delta is None else {"theta": theta, "delta": delta[:, stored]}
+
+
+def _of_responses(model: FittedModel, tally: Tally, stored: slice) -> ResponseDraws | None:
+    if model.draws is None or model.draws.response is None:
+        return None
+    return ResponseDraws(
+        values=model.draws.response[:, stored],
+        names=tuple(tally.response_names),
+        labels=tally.response_labels,
+    )

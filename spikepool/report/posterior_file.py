@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 BASELINE_GROUP = "baseline_posterior"
 """Group of draws without a stimulus, named as ArviZ names those beside ``posterior``."""
+RESPONSES = "neuron_condition"
+"""Dimension of the responses, as in the PyMC model."""
+OF_RESPONSES = ("response_neuron", "response_condition")
+"""Its coordinates: the neuron and the condition of every response."""
 
 type PosteriorParts = Literal["none", "population", "full"]
 
@@ -32,6 +36,25 @@ class LabelledDraws:
 
     values: NDArray[np.float64]
     axes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ResponseDraws:
+    """Draws of the responses: of every neuron only to the conditions that it was presented with.
+
+    Attributes
+    ----------
+    values : ndarray, shape (chains, draws, R)
+        Log rates.
+    names : tuple of str, length R
+        As in the PyMC model: ``n1/90``.
+    labels : tuple of (str, str), length R
+        The neuron and the condition of each.
+    """
+
+    values: NDArray[np.floating]
+    names: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -53,6 +76,8 @@ class StoredDraws:
         Of labels within groups, and of conditions.
     baseline : StoredDraws or None
         Of the same model without a stimulus.
+    responses : ResponseDraws or None
+        None where they were not kept, or conditions make no difference.
     """
 
     spec: ModelSpec
@@ -63,6 +88,7 @@ class StoredDraws:
     groups: tuple[str, ...] = ()
     effects: dict[str, LabelledDraws] = field(default_factory=dict)
     baseline: "StoredDraws | None" = None
+    responses: ResponseDraws | None = None
 
 
 def render_posteriors(
@@ -74,7 +100,8 @@ def render_posteriors(
     ----------
     models : iterable of StoredDraws
     parts : {'none', 'population', 'full'}
-        `population`: hyperparameters; `full`: also θ and δ of every neuron, in single precision.
+        `population`: hyperparameters; `full`: also θ and δ of every neuron, and every response,
+        in single precision.
 
     Yields
     ------
@@ -93,8 +120,9 @@ def posterior_bytes(model: StoredDraws, *, full: bool) -> bytes:
     ----------
     model : StoredDraws
     full : bool
-        Also θ and δ, with the coordinate ``neuron``, as 32-bit floats. Hyperparameters of several
-        groups have the coordinate ``group``.
+        Also θ and δ, with the coordinate ``neuron``, as 32-bit floats; and ``response``, whose
+        dimension ``neuron_condition`` has the coordinates ``response_neuron`` and
+        ``response_condition``. Hyperparameters of several groups have the coordinate ``group``.
 
     Returns
     -------
@@ -118,12 +146,25 @@ def _tree(model: StoredDraws, group: str, *, full: bool) -> "DataTree":
     import arviz_base
 
     effects = {name: each.values for name, each in model.effects.items()}
+    responses = model.responses if full else None
     of_neurons = _of_neurons(model) if full else {}
     tree: DataTree = arviz_base.from_dict(
         {group: {**model.hyperparameters, **effects, **of_neurons}},
         coords=_coordinates(model, full=full),
-        dims={**_dimensions(model), "theta": ["neuron"], "delta": ["neuron"]},
+        dims={
+            **_dimensions(model),
+            "theta": ["neuron"],
+            "delta": ["neuron"],
+            "response": [RESPONSES],
+        },
     )
+    if responses is not None:
+        tree[group].dataset = tree[group].dataset.assign_coords(
+            {
+                name: (RESPONSES, [label[place] for label in responses.labels])
+                for place, name in enumerate(OF_RESPONSES)
+            }
+        )
     told = {"model": model.spec.name, **model.attributes, "spikepool_version": __version__}
     for node in (tree, tree[group]):
         node.attrs.pop("created_at", None)
@@ -132,7 +173,12 @@ def _tree(model: StoredDraws, group: str, *, full: bool) -> "DataTree":
 
 
 def _coordinates(model: StoredDraws, *, full: bool) -> dict[str, list[str]]:
-    named = {"neuron": list(model.neurons) if full else [], "group": list(model.groups)}
+    responses = model.responses if full else None
+    named = {
+        "neuron": list(model.neurons) if full else [],
+        "group": list(model.groups),
+        RESPONSES: list(responses.names) if responses else [],
+    }
     for each in model.effects.values():
         named |= {axis: list(labels) for axis, labels in each.axes.items()}
     return {name: labels for name, labels in named.items() if labels}
@@ -147,4 +193,7 @@ def _dimensions(model: StoredDraws) -> dict[str, list[str]]:
 def _of_neurons(model: StoredDraws) -> dict[str, NDArray[np.float32]]:
     if model.of_neurons is None:
         raise ValueError(f"the draws of {model.spec.label} were not kept")
-    return {name: values.astype(np.float32) for name, values in model.of_neurons.items()}
+    kept = dict(model.of_neurons)
+    if model.responses is not None:
+        kept["response"] = model.responses.values
+    return {name: values.astype(np.float32, copy=False) for name, values in kept.items()}

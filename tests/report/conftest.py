@@ -269,7 +269,9 @@ def with_responses(model, tally):
             around(np.log(rate)), around(np.full(responses.size, 0.5)), None, None,
         ),
     )  # fmt: skip
-    return replace(model, spec=estimates.spec, estimates=estimates)
+    drawn = np.random.default_rng(2).normal(size=(CHAINS, DRAWS, responses.size))
+    draws = replace(model.draws, response=drawn)
+    return replace(model, spec=estimates.spec, estimates=estimates, draws=draws)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spikepool import __version__
+from spikepool.data.spike_counts import Factor
 from spikepool.report.count_draws import draws_of_counts
 from spikepool.report.posterior_file import posterior_bytes, render_posteriors
 from spikepool.report.run_results import BaselineFit
@@ -49,6 +50,58 @@ def test_full_has_every_neuron_by_its_id(run, read):
     )
     np.testing.assert_array_equal(
         posterior["delta"].sel(neuron="007").values, model.draws.delta[:, :, 0].astype(np.float32)
+    )
+
+
+@pytest.fixture
+def conditioned(in_conditions):
+    """Return the small run with three conditions, of which the fifth neuron saw one only."""
+    return in_conditions(Factor("odour", ("a", "b", "c")))
+
+
+def test_full_has_every_response_by_neuron_and_condition(conditioned, read):
+    """In single precision; nothing stands for a condition that a neuron was not presented with."""
+    model = conditioned.primary_model
+    posterior = read(posterior_bytes(stored(conditioned, model), full=True))["posterior"]
+    response, of = posterior["response"], conditioned.tally.responses
+    assert response.dims == ("chain", "draw", "neuron_condition")
+    assert (response.dtype, response.sizes["neuron_condition"]) == (np.float32, of.size)
+    for i, (neuron, condition) in enumerate(zip(of.neuron, of.condition, strict=True)):
+        here = (posterior["response_neuron"] == conditioned.tally.neurons[neuron]) & (
+            posterior["response_condition"] == "abc"[condition]
+        )
+        np.testing.assert_array_equal(
+            response.where(here, drop=True).values[..., 0],
+            model.draws.response[..., i].astype(np.float32),
+        )
+    assert np.sum(posterior["response_neuron"].values == "=cmd|'/c calc'!A1") == 1
+
+
+def test_responses_unfold_to_a_table_of_neurons_and_conditions(conditioned, read):
+    """NaN where the neuron was not presented with the condition."""
+    data = posterior_bytes(stored(conditioned, conditioned.primary_model), full=True)
+    response = read(data)["posterior"].dataset["response"]
+    pairs = ["response_neuron", "response_condition"]
+    table = response.set_index(neuron_condition=pairs).unstack("neuron_condition")
+    shown = np.zeros((6, 3), dtype=bool)
+    shown[conditioned.tally.responses.neuron, conditioned.tally.responses.condition] = True
+    for i, neuron in enumerate(conditioned.tally.neurons):
+        for c, condition in enumerate("abc"):
+            cell = table.sel(response_neuron=neuron, response_condition=condition)
+            assert bool(np.isfinite(cell).all()) is bool(shown[i, c])
+
+
+def test_population_has_no_responses(conditioned, read):
+    """They are as many as the trials may be."""
+    data = posterior_bytes(stored(conditioned, conditioned.primary_model), full=False)
+    assert "neuron_condition" not in read(data)["posterior"].dims
+
+
+def test_models_that_share_their_rate_have_no_responses(conditioned, read):
+    """Conditions make no difference to them."""
+    shared = next(m for m in conditioned.models if m.spec.pooling == "complete")
+    assert (
+        "response" not in read(posterior_bytes(stored(conditioned, shared), full=True))["posterior"]
     )
 
 
