@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikepool.data.wording import plural
 from spikepool.models.spec import ModelSpec
@@ -92,7 +93,7 @@ def check_convergence(posterior: Posterior) -> Convergence:
 
 
 def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
-    """Diagnose hyperparameters, then what each neuron has of its own."""
+    """Diagnose hyperparameters, then what each neuron and each response has of its own."""
     for name, values in draws.population.items():
         yield measure_mixing(name, ("",), values[:, :, np.newaxis])
     if draws.condition_effect is not None:
@@ -108,6 +109,18 @@ def _diagnosed(draws: PosteriorDraws) -> Iterator[ParameterDiagnostics]:
         mixing = measure_mixing("delta", draws.neurons, draws.delta.astype(np.float64, copy=False))
         pooled = spec.dispersion_pooling == "partial" and centring is not None
         yield replace(mixing, centring=centring.dispersion if pooled and centring else None)
+    if draws.response is not None:
+        yield _diagnosed_responses(draws, draws.response)
+
+
+def _diagnosed_responses(
+    draws: PosteriorDraws, response: NDArray[np.floating]
+) -> ParameterDiagnostics:
+    neurons, conditions = zip(*draws.response_labels, strict=True)
+    mixing = measure_mixing("response", neurons, response.astype(np.float64, copy=False))
+    pooled = draws.spec.condition_pooling == "partial" and draws.parametrization is not None
+    centring = draws.parametrization.response if pooled and draws.parametrization else None
+    return replace(mixing, conditions=conditions, centring=centring)
 
 
 def _sampler_problems(sampler: SamplerStatistics) -> Iterator[str]:
@@ -144,6 +157,8 @@ def _mixing_problems(
 
 def _named(each: ParameterDiagnostics, entry: int) -> str:
     neuron = each.neurons[entry]
+    if each.conditions is not None:
+        return f"{each.parameter} of neuron {neuron!r} to {each.conditions[entry]!r}"
     return f"{each.parameter} of neuron {neuron!r}" if neuron else each.parameter
 
 

@@ -82,6 +82,7 @@ def _assemble(
         theta=theta,
         delta=delta,
         response=response,
+        response_labels=() if response is None else tally.response_labels,
         condition_effect=condition_effect,
         conditions=() if condition_effect is None else presented_names(tally),
         parametrization=parametrization,

@@ -94,6 +94,8 @@ class PosteriorDraws(NeuronDraws):
         What each condition adds to the log rates of all neurons.
     conditions : tuple of str
         Of those effects.
+    response_labels : tuple of (str, str), length R
+        Neuron and condition of every response.
     """
 
     engine: str
@@ -103,6 +105,7 @@ class PosteriorDraws(NeuronDraws):
     sampler: SamplerStatistics | None = None
     condition_effect: NDArray[np.float64] | None = None
     conditions: tuple[str, ...] = ()
+    response_labels: tuple[tuple[str, str], ...] = ()
 
     def flat(self, name: str) -> FloatArray:
         """Draws of a hyperparameter over all chains; shape (chains × draws,)."""

@@ -13,7 +13,7 @@ TAILS = (0.05, 0.95)
 
 @dataclass(frozen=True)
 class ParameterDiagnostics:
-    """Mixing of one quantity, or of one per neuron.
+    """Mixing of one quantity, or of one per neuron or response.
 
     Attributes
     ----------
@@ -21,6 +21,8 @@ class ParameterDiagnostics:
         Name in the model: ``mu``, ``theta``, ``delta`` ...
     neurons : tuple of str
         The neuron of each entry; ``("",)`` for a hyperparameter.
+    conditions : tuple of str, or None
+        The condition of each entry, where they are responses.
     r_hat, ess_bulk, ess_tail : ndarray, shape (len(neurons),)
         NaN for a quantity that does not vary.
     centring : ndarray, shape (len(neurons),), or None
@@ -33,6 +35,7 @@ class ParameterDiagnostics:
     ess_bulk: FloatArray
     ess_tail: FloatArray
     centring: FloatArray | None = None
+    conditions: tuple[str, ...] | None = None
 
 
 def measure_mixing(

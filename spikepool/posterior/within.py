@@ -165,12 +165,14 @@ def _of_members(
 ) -> Posterior:
     """Return the posterior of some neurons, with the parameters of their population."""
     draws = posterior.draws
+    labels = draws.response_labels
     of_members = replace(
         draws,
         neurons=tuple(draws.neurons[i] for i in members),
         theta=draws.theta[..., members],
         delta=None if draws.delta is None else draws.delta[..., members],
         response=None if draws.response is None else draws.response[..., responses],
+        response_labels=tuple(labels[i] for i in responses) if labels else (),
         population=population,
         parametrization=None,
     )

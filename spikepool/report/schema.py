@@ -409,6 +409,7 @@ DIAGNOSTICS = (
         "neuron's integral. Of the fit of trials without a stimulus, baseline_ comes before it.",
     ),
     text("neuron", "The neuron. Empty: a hyperparameter, or the whole model."),
+    text("condition", "The condition of a response, as in estimates. Empty: no response."),
     number("r_hat", "", f"Rank-normalised split R-hat. Empty: it did not vary. {_OF_CHAINS}"),
     number(
         "ess_bulk",
@@ -426,8 +427,9 @@ DIAGNOSTICS = (
     number(
         "centring",
         "",
-        "How the neuron's parameter was sampled, chosen from its data: 1 centred, 0 non-centred; "
-        "this changes the speed, not the posterior. Empty: not pooled partially, or no neuron's.",
+        "How the parameter of a neuron or response was sampled, chosen from its data: 1 centred, "
+        "0 non-centred; this changes the speed, not the posterior. Empty: not pooled partially, "
+        "or no neuron's.",
     ),
     integer(
         "divergences",

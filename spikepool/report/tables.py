@@ -446,13 +446,16 @@ def _certificate_rows(certificate: Certificate, neurons: Sequence[str]) -> Itera
 
 
 def _mixing_rows(each: ParameterDiagnostics, least_ess: int) -> Iterator[Row]:
-    centring = [None] * len(each.neurons) if each.centring is None else each.centring
-    mixing = zip(each.neurons, each.r_hat, each.ess_bulk, each.ess_tail, centring, strict=True)
-    for neuron, r_hat, ess_bulk, ess_tail, centred in mixing:
+    unknown = [None] * len(each.neurons)
+    centring = unknown if each.centring is None else each.centring
+    labels = zip(each.neurons, each.conditions or unknown, strict=True)
+    mixing = zip(labels, each.r_hat, each.ess_bulk, each.ess_tail, centring, strict=True)
+    for (neuron, condition), r_hat, ess_bulk, ess_tail, centred in mixing:
         mixed = r_hat <= MOST_R_HAT and ess_bulk >= least_ess and ess_tail >= least_ess
         yield {
             "parameter": each.parameter,
             "neuron": neuron or None,
+            "condition": condition,
             "r_hat": r_hat,
             "ess_bulk": ess_bulk,
             "ess_tail": ess_tail,

@@ -25,7 +25,7 @@ from spikepool.report.run_results import GroupFit
 MORE_DRAWS = 4
 """How many times the draws a second run takes, where the first mixed too slowly."""
 MOST_VALUES = 20_000_000
-"""Draws × neurons that a second run may take (160 MB for each parameter)."""
+"""Draws × neurons, or responses, that a second run may take (160 MB for each parameter)."""
 SMALLER_STEPS = 10
 """By how much a second run divides the rejection rate, where the first diverged."""
 
@@ -146,7 +146,7 @@ def _fitted_part(
     posterior = compute_posterior(spec, part.tally, priors, engine, options, progress)
     notices += [Notice("engine", f"{label}: {note}") for note in posterior.notes]
     convergence = check_convergence(posterior)
-    again = _second_run(engine, convergence, part.tally.n_neurons)
+    again = _second_run(engine, convergence, _most_entries(spec, part.tally))
     if again is not None:
         progress.stage(f"fitting {label} again")
         posterior = compute_posterior(spec, part.tally, priors, again, options, progress)
@@ -215,8 +215,13 @@ def _cross_checked(
     return compare_engines(estimates, sampled.draws, interval)
 
 
+def _most_entries(spec: ModelSpec, tally: Tally) -> int:
+    """Entries of the parameter that has most: of every neuron, or of every response."""
+    return tally.responses.size if spec.is_tuned else tally.n_neurons
+
+
 def _second_run(
-    options: EngineOptions, convergence: Convergence, n_neurons: int
+    options: EngineOptions, convergence: Convergence, entries: int
 ) -> EngineOptions | None:
     """Return the options of a second run that could mend what failed; None where nothing could."""
     if not options.retry or convergence.passed:
@@ -227,7 +232,7 @@ def _second_run(
     if convergence.sampler.divergences:
         changes["target_accept"] = 1 - (1 - options.target_accept) / SMALLER_STEPS
     draws = MORE_DRAWS * options.draws
-    if convergence.mixes_slowly and draws * options.chains * n_neurons <= MOST_VALUES:
+    if convergence.mixes_slowly and draws * options.chains * entries <= MOST_VALUES:
         changes["draws"] = draws
     if not changes:
         return None

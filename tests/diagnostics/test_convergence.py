@@ -112,6 +112,45 @@ def test_chains_that_never_move_fail(good, name, neuron):
     assert any(problem.startswith(f"R\u0302 of {called} undefined ") for problem in problems)
 
 
+class TestResponses:
+    """What a neuron responds to each condition is held against the same limits."""
+
+    LABELS = (("007", "left"), ("007", "right"), ("a b", "left"), ("n3", "right"))
+
+    @pytest.fixture
+    def tuned(self, good):
+        """Return good draws of a model with conditions."""
+        rng = np.random.default_rng(8)
+        return replace(
+            good,
+            spec=replace(SPEC, condition_pooling="partial"),
+            response=rng.normal(size=(CHAINS, DRAWS, 4)),
+            response_labels=self.LABELS,
+            parametrization=Parametrization(np.ones(3), np.ones(3), np.linspace(0, 1, 4)),
+        )
+
+    def test_all_are_measured(self, tuned):
+        """By neuron and condition, with their centring."""
+        found = check_convergence(tuned)
+        assert found.passed
+        response = found.of("response")
+        assert tuple(zip(response.neurons, response.conditions, strict=True)) == self.LABELS
+        np.testing.assert_array_equal(response.centring, np.linspace(0, 1, 4))
+        assert np.all(response.ess_bulk > 1000)
+
+    def test_centring_is_of_partial_pooling(self, tuned):
+        """As for the neurons' rates."""
+        fixed = replace(tuned, spec=replace(SPEC, condition_pooling="none"))
+        assert check_convergence(fixed).of("response").centring is None
+
+    @pytest.mark.parametrize("change", [one_chain_apart, slow, all_stuck])
+    def test_one_that_does_not_mix_fails(self, tuned, change):
+        """The problem names neuron and condition."""
+        problems = check_convergence(changed(tuned, "response", 3, change)).problems
+        assert problems
+        assert all(" of response of neuron 'n3' to 'right' " in problem for problem in problems)
+
+
 def test_one_stuck_chain_fails(good):
     """Three chains move, one stays at the mean."""
 

@@ -50,7 +50,8 @@ def joint(make_draws, tally):
     population |= {name: rng.gamma(4, 0.2, DRAWS) for name in spreads}
     theta, delta = rng.normal(size=(2, DRAWS, 5))
     draws = make_draws(SPEC, theta, delta, population)
-    return Posterior(replace(draws, response=rng.normal(size=(1, DRAWS, tally.responses.size))))
+    response = rng.normal(size=(1, DRAWS, tally.responses.size))
+    return Posterior(replace(draws, response=response, response_labels=tally.response_labels))
 
 
 def test_groups_have_the_names_of_groups_alone(joint, tally):
@@ -87,6 +88,7 @@ def test_pairs_have_the_means_of_their_neurons(joint, tally):
         np.testing.assert_array_equal(draws.theta, joint.draws.theta[..., part.neurons])
         np.testing.assert_array_equal(draws.response, joint.draws.response[..., part.responses])
         assert draws.neurons == part.tally.neurons
+        assert draws.response_labels == part.tally.response_labels
         assert part.tally.count.tolist() == tally.count[part.cells].tolist()
         assert len(part.responses) == part.tally.responses.size
 

@@ -32,7 +32,7 @@ CONTRACT = {
     "labels": ("label quantity levels neurons estimate estimate_se pvalue pvalue_adjusted noticed"),
     "diagnostics": (
         "family pooling dispersion_pooling condition_pooling engine group parameter "
-        "neuron r_hat ess_bulk ess_tail passed centring divergences bfmi "
+        "neuron condition r_hat ess_bulk ess_tail passed centring divergences bfmi "
         "gradient_evaluations pareto_k outside refinement_error direct_error"
     ),
     "population": (
