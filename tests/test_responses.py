@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import xarray as xr
+from arviz_stats.base import array_stats
 
 from spikepool.config_file import resolve_config
 from spikepool.pipeline import run
@@ -49,6 +50,19 @@ def folder(request, table, tmp_path_factory):
     }
     run(resolve_config({}, sections), out)
     return out
+
+
+def test_means_have_their_monte_carlo_error(folder):
+    """Of chains it is ArviZ's; of quadrature it is below that of as many independent draws."""
+    rows = responses_of(folder)
+    error = np.array([row["log_rate_mcse"] for row in rows])
+    with xr.open_dataset(folder / "posterior/poisson-partial.nc", group="posterior") as found:
+        drawn = found["response"].values.astype(float)
+    if folder.parent.name.startswith("nuts"):
+        wanted = array_stats.mcse(drawn, method="mean", chain_axis=0, draw_axis=1)
+        np.testing.assert_allclose(error, wanted, rtol=1e-3)
+    else:
+        assert np.all((error > 0) & (error < drawn.std(axis=(0, 1)) / np.sqrt(drawn.shape[1])))
 
 
 def test_responses_are_diagnosed(folder):

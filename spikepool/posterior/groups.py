@@ -141,6 +141,7 @@ def _merged_responses(
         rate_raw=_merged([each.rate_raw for each in known], order),
         rate=_merged_summary([each.rate for each in known], order),
         log_rate=_merged_summary([each.log_rate for each in known], order),
+        log_rate_mcse=_merged([each.log_rate_mcse for each in known], order),
         own_weight=_merged_summary([each.own_weight for each in known], order),
         fano=_merged_or_none([each.fano for each in known], order),
         prob_fano_above=_merged(above, order) if above else None,

@@ -76,6 +76,8 @@ class ResponseMarginals:
     ----------
     rate, log_rate : Summary
         Arrays of shape (R,), in the order of ``Tally.responses``.
+    log_rate_mcse : ndarray, shape (R,)
+        Standard error of the mean of θ from the finite sample of φ.
     fano : Summary or None
         Fano factor at the response's own rate and mean exposure; None for Poisson.
     prob_fano_above : ndarray, shape (R,), or None
@@ -83,6 +85,7 @@ class ResponseMarginals:
 
     rate: Summary
     log_rate: Summary
+    log_rate_mcse: FloatArray
     fano: Summary | None
     prob_fano_above: FloatArray | None
 

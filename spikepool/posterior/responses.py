@@ -11,7 +11,7 @@ from spikepool.models.priors import RATE_SD
 from spikepool.posterior.draws import Posterior, PosteriorDraws
 from spikepool.posterior.quadrature import Quadrature
 from spikepool.posterior.results import ResponseEstimates, Summary
-from spikepool.posterior.summary import SummaryOptions, summarise
+from spikepool.posterior.summary import SummaryOptions, error_of_mean, summarise
 
 _VALUES_AT_ONCE = 4_000_000
 
@@ -51,6 +51,7 @@ def summarise_responses(
         rate_raw=each.spike_count / each.total_exposure,
         rate=marginals.rate if marginals else rate,
         log_rate=marginals.log_rate if marginals else log_rate,
+        log_rate_mcse=marginals.log_rate_mcse if marginals else _errors(posterior.draws),
         own_weight=weight,
         fano=(marginals.fano if marginals else fano) if has_dispersion else None,
         prob_fano_above=(
@@ -88,6 +89,14 @@ def _of_draws(
         summarise(fano, options.interval),
     )
     return summaries, np.mean(fano > options.fano_threshold, axis=0)
+
+
+def _errors(draws: PosteriorDraws) -> FloatArray:
+    """Monte Carlo standard error of every mean log rate, from chains; shape (R,)."""
+    assert draws.response is not None  # noqa: S101
+    response = draws.response
+    chunks = _chunks(response.shape[-1], response.shape[0] * response.shape[1])
+    return np.concatenate([error_of_mean(response[..., some]) for some in chunks])
 
 
 def _chunks(n_responses: int, n_draws: int) -> Iterator[slice]:

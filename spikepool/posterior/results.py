@@ -57,6 +57,8 @@ class ResponseEstimates:
     rate_raw : ndarray, shape (R,)
         Σy/Σe.
     rate, log_rate : Summary
+    log_rate_mcse : ndarray, shape (R,)
+        Monte Carlo standard error of the mean log rate.
     own_weight : Summary
         ω²/(ω² + σ_ic²): 1 means that the response's own trials decide, 0 that its neuron's other
         conditions do.
@@ -73,6 +75,7 @@ class ResponseEstimates:
     rate_raw: FloatArray
     rate: Summary
     log_rate: Summary
+    log_rate_mcse: FloatArray
     own_weight: Summary
     fano: Summary | None
     prob_fano_above: FloatArray | None

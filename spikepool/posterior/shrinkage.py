@@ -7,7 +7,7 @@ quadratic regression on the hyperparameters, whose own uncertainty is of order 1
 No sum here runs through BLAS, whose rounding moves with the number of threads and of neurons.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,15 @@ from spikepool.data.spike_counts import FloatArray
 
 _COLLINEAR = 1e-10
 """Relative length below which a term adds nothing to those before it."""
+
+
+def unbounded(hyperparameters: Mapping[str, FloatArray]) -> tuple[FloatArray, ...]:
+    """Hyperparameters, each of shape (draws,), on unbounded scales."""
+    as_they_are = {"mu", "mu_delta", "delta"}
+    return tuple(
+        values if name in as_they_are else np.log(values)
+        for name, values in hyperparameters.items()
+    )
 
 
 def conditional_variance(values: FloatArray, hyperparameters: Sequence[FloatArray]) -> FloatArray:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray
 from spikepool.data.tally import Tally
@@ -22,8 +21,8 @@ from spikepool.posterior.results import (
     NeuronEstimates,
     Summary,
 )
-from spikepool.posterior.shrinkage import conditional_variance, fitted_on, rate_variance
-from spikepool.posterior.summary import SummaryOptions, summarise
+from spikepool.posterior.shrinkage import conditional_variance, fitted_on, rate_variance, unbounded
+from spikepool.posterior.summary import SummaryOptions, error_of_mean, summarise
 from spikepool.posterior.tuning import mean_over_conditions, tuning_strength
 
 _VALUES_AT_ONCE = 4_000_000
@@ -74,7 +73,7 @@ def summarise_neurons(
         log_rate_mcse=(
             marginals.log_rate_mcse
             if marginals
-            else _error_of_mean(theta.reshape(*draws.theta.shape))
+            else error_of_mean(theta.reshape(*draws.theta.shape))
         ),
         own_weight=weight.kappa,
         realised_weight=weight.realised,
@@ -104,14 +103,6 @@ def _raw_rates(spec: ModelSpec, tally: Tally) -> FloatArray:
         return np.asarray(tally.spike_count / tally.total_exposure)
     each = tally.by_response()
     return mean_over_conditions(tally, each.spike_count / each.total_exposure)
-
-
-def _error_of_mean(values: NDArray[np.floating]) -> FloatArray:
-    """Monte Carlo standard error of the mean over chains and draws; shape (N,)."""
-    from arviz_stats.base import array_stats
-
-    wide = values.astype(np.float64, copy=False)
-    return np.asarray(array_stats.mcse(wide, method="mean", chain_axis=0, draw_axis=1))
 
 
 @dataclass(frozen=True)
@@ -201,7 +192,7 @@ def _chunks(n_neurons: int, n_draws: int) -> Iterator[slice]:
 
 def _rate_population(draws: PosteriorDraws, priors: Priors) -> _Population:
     n_draws = len(draws.flat_theta)
-    hyperparameters = _moving_parts(draws)
+    hyperparameters = unbounded(_flat(draws))
     if draws.spec.pooling == "partial":
         population = POPULATIONS[draws.spec.population]
         own = {name: draws.flat(name) for name in population.hyperparameters}
@@ -210,13 +201,9 @@ def _rate_population(draws: PosteriorDraws, priors: Priors) -> _Population:
     return _Population(*fixed, hyperparameters)
 
 
-def _moving_parts(draws: PosteriorDraws) -> tuple[FloatArray, ...]:
-    """Return every hyperparameter on an unbounded scale."""
-    unbounded = {"mu", "mu_delta"}
-    return tuple(
-        draws.flat(name) if name in unbounded else np.log(draws.flat(name))
-        for name in draws.population
-    )
+def _flat(draws: PosteriorDraws) -> dict[str, FloatArray]:
+    """Every hyperparameter over all chains; shape (draws,)."""
+    return {name: draws.flat(name) for name in draws.population}
 
 
 def _dispersion(
@@ -244,7 +231,7 @@ def _sources(
     if draws.spec.dispersion_pooling == "partial":
         centre, scale = draws.flat("mu_delta"), draws.flat("tau_delta")
         standardised = (delta - centre[:, np.newaxis]) / scale[:, np.newaxis]
-        share = conditional_variance(standardised, _moving_parts(draws)).mean(axis=0)
+        share = conditional_variance(standardised, unbounded(_flat(draws))).mean(axis=0)
     else:
         share = delta.var(axis=0) / prior_sd_of_log_dispersion(draws.spec, priors) ** 2
     return dispersion_sources(share)

@@ -34,6 +34,24 @@ class SummaryOptions:
         return np.array([tail, 0.5, 1 - tail])
 
 
+def error_of_mean(values: NDArray[np.floating]) -> FloatArray:
+    """Monte Carlo standard error of the mean over chains and draws.
+
+    Parameters
+    ----------
+    values : ndarray, shape (chains, draws, N)
+
+    Returns
+    -------
+    ndarray, shape (N,)
+        NaN of a single short chain.
+    """
+    from arviz_stats.base import array_stats
+
+    wide = values.astype(np.float64, copy=False)
+    return np.asarray(array_stats.mcse(wide, method="mean", chain_axis=0, draw_axis=1))
+
+
 def summarise(values: NDArray[np.float64], interval: float) -> Summary:
     """Mean, median, sd and equal-tailed interval over the first axis; shape (draws, N)."""
     tail = (1 - interval) / 2

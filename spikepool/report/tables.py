@@ -284,7 +284,7 @@ def _response_columns(
         "flags": "",
     }
     groups = _groups(results)
-    undefined = ("log_rate_mcse", "realised_weight", "mse_ratio", "elpd_trials", "elpd_neuron")
+    undefined = ("realised_weight", "mse_ratio", "elpd_trials", "elpd_neuron")
     return {
         **{name: [value] * n for name, value in cells.items()},
         **dict.fromkeys(undefined, nothing),
@@ -300,6 +300,7 @@ def _response_columns(
         **_spread("rate", responses.rate, n),
         "log_rate_mean": responses.log_rate.mean,
         "log_rate_sd": responses.log_rate.sd,
+        "log_rate_mcse": responses.log_rate_mcse,
         "own_weight_mean": responses.own_weight.mean,
         "own_weight_lower": responses.own_weight.lower,
         "own_weight_upper": responses.own_weight.upper,

@@ -266,7 +266,7 @@ def with_responses(model, tally):
         responses=ResponseEstimates(
             responses.neuron, responses.condition, each.n_trials, each.total_exposure,
             each.spike_count, each.spike_count / each.total_exposure, around(rate),
-            around(np.log(rate)), around(np.full(responses.size, 0.5)), None, None,
+            around(np.log(rate)), 0.001 * rate, around(np.full(responses.size, 0.5)), None, None,
         ),
     )  # fmt: skip
     drawn = np.random.default_rng(2).normal(size=(CHAINS, DRAWS, responses.size))

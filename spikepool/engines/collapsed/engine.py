@@ -117,7 +117,8 @@ def integrate_posterior(
     drawn = take(phi, members.draw_of)
     draws = _joint_draws(spec, tally, drawn, members.theta, members.delta)
     if members.response is not None:
-        draws = replace(draws, response=members.response[np.newaxis])
+        response, labels = members.response[np.newaxis], tally.response_labels
+        draws = replace(draws, response=response, response_labels=labels)
     quadrature = Quadrature(sample, certificate, left_out, members.marginals, members.responses)
     return Posterior(draws, quadrature, certificate.notes)
 

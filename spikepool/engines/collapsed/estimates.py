@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
+from spikepool.engines.collapsed.levels import Hyperparameters
 from spikepool.engines.collapsed.marginals import Mixture
 from spikepool.engines.collapsed.response_marginals import ResponseMixture
 from spikepool.models.families import FAMILIES
@@ -21,10 +22,13 @@ from spikepool.posterior.quadrature import (
     ResponseMarginals,
 )
 from spikepool.posterior.results import DispersionEstimates, Summary
+from spikepool.posterior.shrinkage import fitted_on, unbounded
 from spikepool.posterior.summaries import dispersion_sources, prior_sd_of_log_dispersion
 from spikepool.posterior.summary import SummaryOptions
 from spikepool.posterior.tuning import mean_over_conditions
 from spikepool.posterior.weighted import weighted_quantiles, weighted_summary
+
+_VALUES_AT_ONCE = 4_000_000
 
 
 def neuron_marginals(
@@ -72,6 +76,7 @@ def response_marginals(
     tally: Tally,
     mixture: ResponseMixture,
     of_neurons: Mixture,
+    error: FloatArray,
 ) -> ResponseMarginals:
     """Put the mixtures of the responses into the form that is reported.
 
@@ -81,6 +86,8 @@ def response_marginals(
     tally : Tally
     mixture : ResponseMixture
     of_neurons : Mixture
+    error : ndarray, shape (R,)
+        Of the means of θ (see `error_of_responses`).
     """
     rate = _summary(mixture.rate, np.exp(mixture.theta_quantiles))
     excess = FAMILIES[spec.family].log_excess_fano
@@ -98,9 +105,41 @@ def response_marginals(
     return ResponseMarginals(
         rate=_where_it_exists(rate),
         log_rate=_summary(mixture.theta, mixture.theta_quantiles),
+        log_rate_mcse=error,
         fano=fano,
         prob_fano_above=above,
     )
+
+
+def error_of_responses(
+    response: NDArray[np.float32], phi: Hyperparameters, weights: FloatArray
+) -> FloatArray:
+    """Monte Carlo standard error of the mean of every response's θ, from the finite number of φ.
+
+    √(Σ w² Var_φ E[θ|φ]), with E[θ|φ] by the regression of `posterior.shrinkage` on the joint draws:
+    what that takes for signal by chance makes the error larger, by up to about a seventh of that of
+    as many draws of θ itself.
+
+    Parameters
+    ----------
+    response : ndarray of float32, shape (S, R)
+        Joint draws.
+    phi : dict of str to ndarray, shape (S,)
+        Of every draw.
+    weights : ndarray, shape (D,)
+        Of the φ that were averaged over.
+
+    Returns
+    -------
+    ndarray, shape (R,)
+    """
+    free, (n_draws, size) = unbounded(phi), response.shape
+    step = max(1, _VALUES_AT_ONCE // n_draws)
+    variances = [
+        fitted_on(response[:, i : i + step].astype(np.float64), free).var(axis=0)
+        for i in range(0, size, step)
+    ]
+    return np.asarray(np.sqrt(np.sum(weights**2) * np.concatenate(variances)))
 
 
 def mixture_of_rates(

@@ -9,6 +9,7 @@ from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.engines.collapsed.estimates import (
     combination_of,
+    error_of_responses,
     mixture_of_rates,
     neuron_marginals,
     response_marginals,
@@ -165,9 +166,11 @@ class Population:
         mixture = mix(self.marginal, phi, kept.weights, wanted, collector.add).with_draws(rows)
         theta, response, responses = mixture.theta_draws, None, None
         if isinstance(collector, ResponseCollector):
-            response = self._responses(mixture, take(phi, draw_of), seed)
+            drawn = take(phi, draw_of)
+            response = self._responses(mixture, drawn, seed)
+            error = error_of_responses(response, drawn, kept.weights)
             of_responses = collector.as_mixture()
-            responses = response_marginals(self.spec, self.tally, of_responses, mixture)
+            responses = response_marginals(self.spec, self.tally, of_responses, mixture, error)
             mixture = mixture_of_rates(self.tally, mixture, of_responses, response, summary.masses)
         marginals = neuron_marginals(
             self.spec, self.tally, mixture, self.sample, priors, summary, draw_of

@@ -11,6 +11,7 @@ from scipy import special, stats
 from spikepool.config import EngineOptions
 from spikepool.data.tally import Tally
 from spikepool.engines.collapsed import kernels_tuned
+from spikepool.engines.collapsed.estimates import error_of_responses
 from spikepool.engines.collapsed.gradient import total_with_gradient
 from spikepool.engines.collapsed.kernels_exponential import exponentials
 from spikepool.engines.collapsed.lattice import FINE, Region
@@ -266,3 +267,36 @@ def test_marginals_and_joint_draws_agree(family):
     np.testing.assert_allclose(estimates.tuning.median, strength)
     assert posterior.quadrature.leave_out.trial.shape == tally.count.shape
     assert np.isfinite(posterior.quadrature.leave_out.trial).all()
+
+
+@pytest.mark.parametrize("family", ["poisson", "nb2"])
+def test_means_of_responses_repeat_within_their_errors(family):
+    """Two seeds differ by less than 5 reported standard errors, and not by nothing.
+
+    The errors are far below the sds, since only the sample of hyperparameters is finite.
+    """
+    spec = ModelSpec(
+        family, "partial", None if family == "poisson" else "partial", condition_pooling="partial"
+    )
+    tally = tuned_tally(family, seed=3, neurons=6)
+    priors, summary = default_priors(tally), SummaryOptions(0.9, 1.1)
+    one, two = (
+        compute_posterior(
+            spec, tally, priors, EngineOptions(engine="collapsed", seed=seed), summary, Silent()
+        ).quadrature.responses
+        for seed in (1, 2)
+    )
+    gap = np.abs(one.log_rate.mean - two.log_rate.mean)
+    assert np.all(gap > 0)
+    assert np.all(gap < 5 * np.hypot(one.log_rate_mcse, two.log_rate_mcse))
+    assert np.all(one.log_rate_mcse < 0.05 * one.log_rate.sd)
+
+
+def test_error_of_a_mean_is_that_of_its_part_that_the_population_moves():
+    """θ = μ/2 + ln τ/3 + noise, of draws with equal weights: within a tenth."""
+    rng = np.random.default_rng(6)
+    mu, log_tau, noise = rng.normal(size=(3, 4000))
+    response = np.stack([mu / 2 + log_tau / 3 + noise, mu], axis=1).astype(np.float32)
+    phi = {"mu": mu, "tau": np.exp(log_tau)}
+    error = error_of_responses(response, phi, np.full(500, 1 / 500))
+    np.testing.assert_allclose(error, np.sqrt([(1 / 4 + 1 / 9) / 500, 1 / 500]), rtol=0.1)

@@ -97,7 +97,7 @@ def responses_of(estimates, n_conditions, n_tuned):
     trials = np.full(neuron.size, 5)
     responses = ResponseEstimates(
         neuron, condition, trials, 0.5 * trials, trials, np.exp(log_raw),
-        simulated.exponential(log_rate), log_rate,
+        simulated.exponential(log_rate), log_rate, 0.01 * log_rate.sd,
         Summary(weight, weight, 0 * weight, weight, weight), None, None,
     )  # fmt: skip
     pooled = np.where(np.arange(size) < n_tuned, 0.8 * strength, np.nan)
