@@ -115,13 +115,18 @@ def share_notices(
     return tuple(_notice(each, conditions) for each in shares if each.noticed)
 
 
+def condition_option(label: str, conditions: Sequence[str]) -> str:
+    """Return the option by which a label becomes one more condition."""
+    return f"--condition {','.join((*conditions, label))}"
+
+
 def _notice(found: DispersionShare, conditions: Sequence[str]) -> Notice:
     error = "" if np.isnan(found.standard_error) else f" ± {found.standard_error:.0%}"
-    option = ",".join((*conditions, found.label))
+    option = condition_option(found.label, conditions)
     text = (
         f"{quoted(found.label)} is not modelled but explains {found.share:.0%}{error} of the "
         "variance beyond Poisson: if it is a stimulus, its tuning counts as overdispersion. "
-        f"--condition {option} tells them apart; --where looks at one value"
+        f"{option} tells them apart; --where looks at one value"
     )
     return Notice("varying-label", text)
 

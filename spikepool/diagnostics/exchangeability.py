@@ -135,13 +135,18 @@ def exchangeability_notices(
     return tuple(_notice(of_label, groups) for of_label in found.values())
 
 
+def group_option(label: str, groups: Sequence[str]) -> str:
+    """Return the option by which the levels of a label become groups, within those there are."""
+    return f"--group {','.join((*groups, label))}"
+
+
 def _notice(found: Sequence[ExchangeabilityTest], groups: Sequence[str]) -> Notice:
     label = found[0].label
     words = " and ".join(f"{IN_WORDS[t.quantity]} (p {t.pvalue_adjusted:.2g})" for t in found)
     text = (
         f"{quoted(label)} is not modelled, but its {plural(found[0].levels, 'level')} differ in "
-        f"{words}: one population may mislead. --group {','.join((*groups, label))} gives each "
-        "level its own"
+        f"{words}: one population may mislead. {group_option(label, groups)} gives each level its "
+        "own"
     )
     return Notice("not-exchangeable", text)
 

@@ -1,7 +1,8 @@
 """A run of counts in numbers: `summary.json`, what `--json` prints and the terminal shows."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
@@ -10,8 +11,9 @@ from spikepool.config import RunConfig
 from spikepool.data.spike_counts import FloatArray
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.posterior.mixing import ParameterDiagnostics
-from spikepool.posterior.results import SURELY_ABOVE, Contrast, PopulationParameter
+from spikepool.posterior.results import SURELY_ABOVE, PopulationParameter
 from spikepool.report.count_reading import summarise_data
+from spikepool.report.label_rows import label_rows
 from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 from spikepool.report.summary_parts import (
     MOST_MOVED,
@@ -45,6 +47,7 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
         "shrinkage": _shrinkage(results.primary_model),
         "fano": _fano(results, config),
         "predictive": _predictive(results),
+        "labels": [_defined(row) for row in label_rows(results)],
     }
     return summary_of(results, config, seconds, found)
 
@@ -63,7 +66,7 @@ def _model(model: FittedModel, results: RunResults) -> Json:
             {"group": each.group, "parameter": each.parameter, **_interval(each)}
             for each in model.within
         ],
-        "contrasts": [_contrast(each) for each in model.contrasts],
+        "contrasts": [_defined(vars(each)) for each in model.contrasts],
         "baseline": _baseline(model.baseline),
         "dispersion_source": _dispersion_sources(model),
         "elpd": _elpd(model, results),
@@ -158,11 +161,10 @@ def _interval(parameter: PopulationParameter) -> Json:
     }
 
 
-def _contrast(contrast: Contrast) -> Json:
-    """Return a contrast with every number; None where one is not defined."""
+def _defined(row: Mapping[str, Any]) -> Json:
+    """Return a row with every number; None where one is not defined."""
     return {
-        name: finite(value) if isinstance(value, float) else value
-        for name, value in vars(contrast).items()
+        name: finite(value) if isinstance(value, float) else value for name, value in row.items()
     }
 
 

@@ -32,6 +32,7 @@ from spikepool.report.arrow_tables import (
     with_neuron_columns,
 )
 from spikepool.report.columns import Column
+from spikepool.report.label_rows import label_rows
 from spikepool.report.run_results import FittedModel, GroupFit, RunResults
 from spikepool.report.schema import EXPOSURE_UNIT, FEW_TRIALS, RATE_UNIT, table_schemas
 
@@ -176,25 +177,7 @@ def make_comparison(results: RunResults) -> pa.Table:
 
 def make_labels(results: RunResults) -> pa.Table:
     """One row per label that no model uses and per what it may explain."""
-    rows: list[Row] = [
-        {
-            "label": each.label,
-            "quantity": "dispersion_share",
-            "levels": each.levels,
-            "neurons": each.neurons,
-            "estimate": each.share,
-            "estimate_se": each.standard_error,
-            "pvalue": each.pvalue,
-            "pvalue_adjusted": each.pvalue_adjusted,
-            "noticed": each.noticed,
-        }
-        for each in results.shares
-    ]
-    rows += [
-        {**vars(each), "estimate": each.between, "noticed": each.noticed}
-        for each in results.exchangeability
-    ]
-    return _of_rows("labels", rows, results)
+    return _of_rows("labels", list(label_rows(results)), results)
 
 
 def make_diagnostics(results: RunResults) -> pa.Table:

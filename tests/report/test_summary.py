@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from spikepool.config import RunConfig
+from spikepool.data.spike_counts import Factor
 from spikepool.diagnostics.comparison import score_models
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.report.summary import summarise_run
+from spikepool.report.tables import make_tables
 
 CONFIG = RunConfig()
 
@@ -75,6 +77,31 @@ def test_states_the_primary_model_and_every_headline(summary):
     none = summary["models"][1]
     assert none["population"] == []
     assert summary["models"][0]["dispersion_source"] is None
+
+
+def test_tells_what_labels_explain_and_the_option_for_each(in_conditions):
+    """Every test, with the numbers of the table; what is not defined is None."""
+    conditioned = in_conditions(Factor("odour", ("a", "b", "c")))
+    recognised = (*conditioned.counts.recognised, ("group", "area"))
+    counts = replace(conditioned.counts, recognised=recognised)
+    found = summarise_run(replace(conditioned, counts=counts), CONFIG, 1.0)["labels"]
+    assert found[0] == {
+        "label": "stim", "quantity": "dispersion_share", "option": "--condition odour,stim",
+        "levels": 3, "neurons": 4, "estimate": 0.75, "estimate_se": 0.05, "pvalue": 0.002,
+        "pvalue_adjusted": 0.004, "noticed": True,
+    }  # fmt: skip
+    assert found[2] == {
+        "label": "animal", "quantity": "log_rate_mean", "option": "--group area,animal",
+        "levels": 2, "neurons": 6, "estimate": 0.9, "estimate_se": None, "pvalue": 0.01,
+        "pvalue_adjusted": 0.04, "noticed": True,
+    }  # fmt: skip
+    undefined = [found[1]["estimate"], found[1]["pvalue"], found[3]["estimate"]]
+    assert undefined == [None] * 3
+    assert [each["noticed"] for each in found] == [True, False, True, False]
+    table = make_tables(conditioned)["labels"].to_pylist()
+    for each in found:
+        del each["option"]
+    assert found == table
 
 
 def test_says_what_pooling_did(run, summary):
