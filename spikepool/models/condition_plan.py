@@ -9,10 +9,19 @@ from spikepool.data.spike_counts import Notice
 from spikepool.data.tally import Tally
 from spikepool.data.wording import listed
 from spikepool.errors import UsageError
+from spikepool.models.options_in_use import OptionOfSome, check_in_use
 from spikepool.models.spec import ModelSpec
 
 FEW_CONDITIONS = 5
 """Fewer conditions say little of how far their effects differ."""
+_EFFECTS = OptionOfSome(
+    name="--condition-effects",
+    of="partially pooled conditions",
+    reason="only where conditions are partially pooled do responses lie about something that "
+    "conditions could shift",
+    hint="add --pooling partial, or --condition-pooling partial",
+    code="effects-left-out",
+)
 
 
 def refuse_condition_effects(options: ModelOptions, tally: Tally) -> None:
@@ -64,21 +73,9 @@ def check_condition_effects(
     """
     if not options.condition_effects:
         return
-    others = [spec.label for spec in specs if not spec.condition_effects]
-    if len(others) == len(specs):
-        raise UsageError(
-            "--condition-effects: only where conditions are partially pooled do responses lie "
-            "about something that conditions could shift",
-            "add --pooling partial, or --condition-pooling partial",
-        )
+    check_in_use(_EFFECTS, specs, lambda spec: spec.condition_effects, notices)
     if len(tally.conditions) < FEW_CONDITIONS:
         text = (
             f"{len(tally.conditions)} conditions say little about ω_c, the spread of their effects"
         )
         notices.append(Notice("few-conditions", text))
-    if others:
-        text = (
-            f"--condition-effects is of partially pooled conditions; fitted without it: "
-            f"{listed(others)}"
-        )
-        notices.append(Notice("effects-left-out", text))

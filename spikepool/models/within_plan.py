@@ -10,10 +10,18 @@ from spikepool.data.tally import Tally
 from spikepool.data.wording import listed, plural, quoted
 from spikepool.errors import UsageError
 from spikepool.models.identifiability import refuse_unidentified
+from spikepool.models.options_in_use import OptionOfSome, check_in_use
 from spikepool.models.spec import LabelsWithin, ModelSpec
 
 FEW_LABELS = 5
 """Fewer labels in a group say little of how far labels differ."""
+_WITHIN = OptionOfSome(
+    name="--within",
+    of="partial pooling",
+    reason="only partial pooling has populations, whose means differ between labels",
+    hint="add --pooling partial, or leave out --within",
+    code="within-left-out",
+)
 
 
 def form_of_labels(tally: Tally) -> LabelsWithin | None:
@@ -44,19 +52,10 @@ def check_within(
     """
     if tally.within is None:
         return
-    joined = [spec for spec in specs if spec.within is not None]
-    if not joined:
-        raise UsageError(
-            "--within: only partial pooling has populations, whose means differ between labels",
-            "add --pooling partial, or leave out --within",
-        )
+    check_in_use(_WITHIN, specs, lambda spec: spec.within is not None, notices)
     _refuse_confounded(options, tally, notices)
     notices.append(Notice("labels-within", _form(tally)))
     _note_few(tally, notices)
-    others = [spec.label for spec in specs if spec.within is None]
-    if others:
-        text = f"--within is of partial pooling; fitted without it: {listed(others)}"
-        notices.append(Notice("within-left-out", text))
 
 
 def refuse_within_gamma(options: ModelOptions, tally: Tally) -> None:

@@ -13,13 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spikepool.config import EngineOptions
 from spikepool.data.spike_counts import Labels, SpikeCounts
 from spikepool.data.tally import Tally, tally_counts
-from spikepool.engines.collapsed import engine
-from spikepool.engines.collapsed.certificate import certify_sample
-from spikepool.engines.collapsed.lattice import Quality
-from spikepool.engines.collapsed.search import find_hyperposterior
 from spikepool.models.families import FAMILIES
 from spikepool.models.graph import build_model
 from spikepool.models.parametrization import Parametrization, choose_parametrization
@@ -29,7 +24,6 @@ from spikepool.models.spec import ModelSpec
 from spikepool.models.statistics import CountStatistics
 from spikepool.posterior.draws import Posterior
 from spikepool.posterior.summary import SummaryOptions
-from spikepool.progress import Silent
 
 NEURONS, TRIALS, LARGEST, LEAST_SPIKES = 5, 8, 60, 20
 TABLES, TABLES_BY_NUTS = 500, 200
@@ -47,8 +41,6 @@ OF_POPULATIONS = [
     for population in ("student-t", "gamma")
     if spec.pooling == "partial"
 ]
-SOUND = Quality(step_factor=1.2, negligible=14.0, most_error=1e-4, most_edge=1e-4)
-"""Integrals within 1e-4: finer ones, whose accuracy has tests of its own, would take hours."""
 HALF = SummaryOptions(interval=0.5, fano_threshold=1.1, joint_draws=999)
 
 
@@ -198,7 +190,7 @@ class Swappable:
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-def test_ranks_of_nuts_are_uniform(spec, monkeypatch):
+def test_ranks_of_nuts_are_uniform(spec, monkeypatch, uniformity):
     """200 tables per model: Kolmogorov-Smirnov and chi-square in 10 bins, each p above 5e-5.
 
     A false alarm in any of the nine models (25 quantities) has probability below 3e-3. Found with
@@ -216,45 +208,6 @@ def test_ranks_of_nuts_are_uniform(spec, monkeypatch):
             below = np.sum(draws[name] < value)
             ranks.setdefault(name, []).append((below + rng.random()) / (RANKED_DRAWS + 1))
     assert min(pvalue for u in ranks.values() for pvalue in uniformity(u)) > 5e-5, ranks
-
-
-def uniformity(u: list[float]) -> tuple[float, float]:
-    """Return p-values of two tests that `u` is uniform on (0, 1)."""
-    bins = np.histogram(u, 10, (0, 1))[0]
-    return stats.kstest(u, "uniform").pvalue, stats.chisquare(bins).pvalue
-
-
-@pytest.fixture
-def compute(monkeypatch):
-    """Return the collapsed engine, its priors compiled once, up to the neurons' marginals.
-
-    Nothing is left out, and no integral is computed again: the sample of φ alone is judged.
-    """
-    compiled = {}
-    compile_hyperpriors = engine.compile_hyperpriors
-
-    def compile_once(spec, priors):
-        if spec not in compiled:
-            compiled[spec] = compile_hyperpriors(spec, priors)
-        return compiled[spec]
-
-    monkeypatch.setattr(engine, "compile_hyperpriors", compile_once)
-    monkeypatch.setattr(engine, "find_certified", find_judged)
-    monkeypatch.setattr(engine, "leave_out", lambda *_: None)
-    monkeypatch.setattr(engine, "leave_out_shared", lambda *_: None)
-
-    def run(spec, counts, seed):
-        options = EngineOptions(engine="collapsed", seed=seed, cores=1)
-        return engine.integrate_posterior(spec, tally_of(counts), PRIORS, options, HALF, Silent())
-
-    return run
-
-
-def find_judged(spec, priors, problem, start, options, rng, progress):
-    """Judge the sample of φ alone, and mend nothing."""
-    found = find_hyperposterior(problem, start, options.cores, rng, progress, SOUND)
-    certificate = certify_sample(found.sample, problem.statistics.n_neurons)
-    return found, dataclasses.replace(certificate, outside=found.outside)
 
 
 def masses_below(posterior: Posterior, truth: dict[str, float]) -> Iterator[tuple[str, float]]:
@@ -284,7 +237,7 @@ def _quarter(summary, value: float) -> int:
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("spec", SPECS + OF_POPULATIONS, ids=lambda spec: spec.name)
-def test_collapsed_engine_is_calibrated(spec, compute):
+def test_collapsed_engine_is_calibrated(spec, compute, uniformity):
     """500 tables per model: masses below the truth uniform, truths in all quarters alike.
 
     Kolmogorov-Smirnov and chi-square in 10 bins for each of 55 quantities of 15 models, chi-square
@@ -298,7 +251,7 @@ def test_collapsed_engine_is_calibrated(spec, compute):
     failed = 0
     for table in range(TABLES):
         truth, counts = simulate(spec, rng)
-        posterior = compute(spec, counts, table)
+        posterior = compute(spec, tally_of(counts), PRIORS, HALF, table)
         if not posterior.quadrature.certificate.sample_passed:
             failed += 1
             continue

@@ -6,19 +6,12 @@ alone. Each table has two groups, with hyperparameters of their own, so that con
 too.
 """
 
-import dataclasses
-
 import numpy as np
 import pytest
 from scipy import stats
 
-from spikepool.config import EngineOptions
 from spikepool.data.spike_counts import Labels, SpikeCounts
 from spikepool.data.tally import tally_counts
-from spikepool.engines.collapsed import engine
-from spikepool.engines.collapsed.certificate import certify_sample
-from spikepool.engines.collapsed.lattice import Quality
-from spikepool.engines.collapsed.search import find_hyperposterior
 from spikepool.engines.seeds import group_seed
 from spikepool.models.families import FAMILIES
 from spikepool.models.priors import HalfNormal, Normal, Priors
@@ -27,14 +20,11 @@ from spikepool.posterior.contrasts import contrast_groups
 from spikepool.posterior.groups import parts_of
 from spikepool.posterior.population import reported_hyperparameters
 from spikepool.posterior.summary import SummaryOptions
-from spikepool.progress import Silent
 
 TABLES, NEURONS, CONDITIONS, TRIALS, LARGEST = 100, 8, 4, 5, 200
 PRIORS = Priors(
     Normal(1.5, 0.7), HalfNormal(0.6), HalfNormal(0.5), HalfNormal(0.5), tuning_sd=HalfNormal(0.6)
 )
-SOUND = Quality(step_factor=1.2, negligible=14.0, most_error=1e-4, most_edge=1e-4)
-"""Integrals within 1e-4: finer ones, whose accuracy has tests of its own, would take hours."""
 SUMMARY = SummaryOptions(interval=0.95, fano_threshold=1.1, joint_draws=999)
 MASSES = (0.5, 0.95)
 FALSE_ALARM = 1e-3
@@ -94,36 +84,6 @@ def simulate(spec, rng):
     return truth, {"theta": theta, "b": b, "delta": delta}, tally_counts(table)
 
 
-@pytest.fixture
-def compute(monkeypatch):
-    """Return the collapsed engine, its priors compiled once, up to the neurons' marginals.
-
-    Nothing is left out, and no integral is computed again: the sample of φ alone is judged.
-    """
-    compiled = {}
-    compile_hyperpriors = engine.compile_hyperpriors
-
-    def compile_once(spec, priors):
-        if spec not in compiled:
-            compiled[spec] = compile_hyperpriors(spec, priors)
-        return compiled[spec]
-
-    def find_judged(spec, priors, problem, start, options, rng, progress):
-        found = find_hyperposterior(problem, start, options.cores, rng, progress, SOUND)
-        certificate = certify_sample(found.sample, problem.statistics.n_neurons)
-        return found, dataclasses.replace(certificate, outside=found.outside)
-
-    monkeypatch.setattr(engine, "compile_hyperpriors", compile_once)
-    monkeypatch.setattr(engine, "find_certified", find_judged)
-    monkeypatch.setattr(engine, "leave_out", lambda *_: None)
-
-    def run(spec, tally, seed):
-        options = EngineOptions(engine="collapsed", seed=seed, cores=1)
-        return engine.integrate_posterior(spec, tally, PRIORS, options, SUMMARY, Silent())
-
-    return run
-
-
 def masses_below(posterior, truth, own, group):
     """Posterior mass below each true value: an array for those of neurons and responses."""
     sample, draws = posterior.quadrature.hyperparameters, posterior.draws
@@ -151,12 +111,6 @@ def contrasted(spec, samples, truth):
             yield (found.parameter, mass), float(inside)
 
 
-def uniformity(u):
-    """Return p-values of two tests that `u` is uniform on (0, 1)."""
-    bins = np.histogram(u, 10, (0, 1))[0]
-    return stats.kstest(u, "uniform").pvalue, stats.chisquare(bins).pvalue
-
-
 def coverage_pvalue(shares, mass):
     """Two-sided p-value that the mean share of a table, independent of others, is `mass`."""
     error = max(np.std(shares, ddof=1), 1 / len(shares)) / np.sqrt(len(shares))
@@ -165,7 +119,7 @@ def coverage_pvalue(shares, mass):
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-def test_conditions_are_calibrated(spec, compute, capsys):
+def test_conditions_are_calibrated(spec, compute, uniformity, capsys):
     """100 tables of two groups; a false alarm in any of the four models in 250.
 
     Masses below hyperparameters, and below a neuron's own a, δ and b: Kolmogorov-Smirnov and
@@ -180,7 +134,7 @@ def test_conditions_are_calibrated(spec, compute, capsys):
         truth, own, tally = simulate(spec, rng)
         samples, sound = {}, True
         for group, part in enumerate(parts_of(spec, tally)):
-            posterior = compute(spec, part.tally, group_seed(table, part.name))
+            posterior = compute(spec, part.tally, PRIORS, SUMMARY, group_seed(table, part.name))
             samples[part.name] = posterior.hyperparameters
             sound &= posterior.quadrature.certificate.sample_passed
             if not posterior.quadrature.certificate.sample_passed:
