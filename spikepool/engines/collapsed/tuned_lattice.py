@@ -558,6 +558,7 @@ class _Guess:
         sds = np.unique([self.tuning_sd.min(), self.tuning_sd.max()])
         lower = np.minimum(ends_a[0], self.x) - _SPAN * sds[-1]
         upper = np.maximum(ends_a[1], self.x) + _SPAN * sds[-1] + 2 * sds[-1] ** 2
+        upper = np.minimum(upper, _FARTHEST_THETA)  # where e^θ is far from overflow
         for _ in range(_ZOOMS):
             theta = np.asarray(np.linspace(lower, upper, _THETA_NODES))
             gap = theta[1] - theta[0]

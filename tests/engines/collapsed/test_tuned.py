@@ -269,6 +269,24 @@ def test_marginals_and_joint_draws_agree(family):
     assert np.isfinite(posterior.quadrature.leave_out.trial).all()
 
 
+@pytest.mark.parametrize("family", ["poisson", "nb2", "nb1"])
+def test_populations_of_hardly_any_neurons_are_tabulated_without_a_warning(family):
+    """With two neurons τ and ω reach so far that e^θ would overflow: warnings are errors here.
+
+    What is added to the region does not change the integrals at its centre.
+    """
+    tally = tuned_tally(family, seed=1, neurons=2, conditions=2)
+    near = tabulated(family, tally)
+    corners = {name: np.append(of, CENTRE[name]) for name, of in near.region.corners.items()}
+    corners["tau"][-1], corners["tuning_sd"][-1] = 60.0, 20.0
+    region = replace(near.region, corners=corners)
+    far = tabulate(FAMILIES[family], response_statistics(FAMILIES[family], tally), region, 1)
+    phi = {name: np.array([CENTRE[name]]) for name in corners}
+    wide = {**phi, "tau": np.array([60.0]), "tuning_sd": np.array([20.0])}
+    np.testing.assert_allclose(far.by_neuron(phi, 1), near.by_neuron(phi, 1), rtol=0, atol=1e-6)
+    assert np.isfinite(far.by_neuron(wide, 1)).all()
+
+
 @pytest.mark.parametrize("family", ["poisson", "nb2"])
 def test_means_of_responses_repeat_within_their_errors(family):
     """Two seeds differ by less than 5 reported standard errors, and not by nothing.
