@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PRIOR_POINTS = 401
-_SPREADS: tuple[str, ...] = ("tau", "tau_delta")
+_SPREADS: tuple[str, ...] = ("tau", "tau_delta", "tuning_sd", "condition_sd")
 """Hyperparameters whose priors are drawn beside their posteriors."""
 
 
@@ -106,8 +106,9 @@ def _pictures_of_pooling(
         return
     estimates, population = pooled.estimates, pooled.population
     draws = {each.group: each.hyperparameters for each in pooled.groups}
-    yield "shrinkage", pooled, prepare_shrinkage(estimates, population)
-    yield "own_weight", pooled, prepare_own_weight(estimates, population)
+    groups = _groups_of_neurons(results) if len(pooled.groups) > 1 else ()
+    yield "shrinkage", pooled, prepare_shrinkage(estimates, population, groups)
+    yield "own_weight", pooled, prepare_own_weight(estimates, population, groups)
     if pooled.spec.dispersion_pooling == "partial":
         moments = prepare_dispersion_shrinkage(estimates, results.overdispersion, population)
         yield "dispersion_shrinkage", pooled, moments
@@ -117,7 +118,7 @@ def _pictures_of_pooling(
         if name in pooled.groups[0].hyperparameters
     }
     yield "tau_prior_posterior", pooled, prepare_tau_prior_posterior(draws, grids, interval)
-    if len(pooled.groups) > 1:
+    if groups:
         yield "groups", pooled, _groups(results, pooled, interval)
     yield "trace", pooled, prepare_trace(draws, population)
 
@@ -125,13 +126,16 @@ def _pictures_of_pooling(
 def _groups(results: RunResults, pooled: FittedModel, interval: float) -> "pd.DataFrame":
     from spikepool.report.plots.groups import prepare_groups
 
-    tally = results.tally
     return prepare_groups(
         pooled.estimates,
-        [tally.groups[code] for code in tally.group],
+        _groups_of_neurons(results),
         {each.group: each.sample for each in pooled.groups},
         interval,
     )
+
+
+def _groups_of_neurons(results: RunResults) -> tuple[str, ...]:
+    return tuple(results.tally.groups[code] for code in results.tally.group)
 
 
 def _most_tuned(results: RunResults) -> FittedModel | None:
@@ -191,6 +195,6 @@ def _largest(draws: Iterable[Mapping[str, NDArray[np.float64]]], name: str) -> f
 
 
 def _prior_on_grid(priors: Priors, name: str, largest: float) -> tuple[FloatArray, FloatArray]:
-    """Density of the prior of τ or τ_δ, as far as the posterior reaches."""
+    """Density of the prior of a spread, as far as the posterior reaches."""
     grid = np.linspace(0.0, 1.3 * largest, _PRIOR_POINTS)
     return grid, prior_density(priors.of(name), grid)

@@ -141,6 +141,25 @@ def test_priors_are_those_of_the_fit(run_of):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_spreads_of_conditions_have_their_priors_too(run_of):
+    """ω_b and ω_c, each half-normal(1), beside τ."""
+    run = run_of(POISSON)
+    model = run.primary_model
+    group = model.groups[0]
+    tau = np.abs(group.hyperparameters["tau"])
+    own = {"tau": tau, "tuning_sd": 0.5 * tau, "condition_sd": 0.2 * tau}
+    model = replace(model, groups=(replace(group, hyperparameters=own),))
+    data = numbers_of(render(replace(run, models=(model,))), "tau_prior_posterior")
+    summary = data[data["part"] == "summary"].set_index("parameter")["value"]
+    assert list(summary.index) == ["tau", "tuning_sd", "condition_sd"]
+    assert summary["tuning_sd"] == pytest.approx(0.5 * summary["tau"])
+    for name in ("tuning_sd", "condition_sd"):
+        curve = data[(data["part"] == "prior") & (data["parameter"] == name)]
+        wanted = stats.halfnorm().pdf(curve["value"])
+        np.testing.assert_allclose(curve["density"], wanted, rtol=1e-7)
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_interval_reaches_the_pictures(run_of):
     """In the numbers and in what the picture says of itself."""
     files = render(run_of(NB2["partial"]), interval=0.5)

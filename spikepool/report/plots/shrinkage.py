@@ -38,7 +38,9 @@ COLUMNS: Final = (
 
 
 def prepare_shrinkage(
-    estimates: NeuronEstimates, population: Sequence[PopulationParameter]
+    estimates: NeuronEstimates,
+    population: Sequence[PopulationParameter],
+    groups: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Raw and pooled rates of each neuron, and the population they are pulled to.
 
@@ -48,6 +50,8 @@ def prepare_shrinkage(
         Of a partially pooled model.
     population : sequence of PopulationParameter
         Of the same model; ``mu`` and ``tau`` are used.
+    groups : sequence of str, optional
+        Of every neuron, where there are several.
 
     Returns
     -------
@@ -61,6 +65,7 @@ def prepare_shrinkage(
     spread = np.array([tau[group].median if group in tau else np.nan for group in mu])
     neurons = {
         "neuron": estimates.neurons,
+        "group": groups or "",
         "n_trials": estimates.n_trials,
         "raw": estimates.rate_raw,
         "partial": estimates.rate.median,
@@ -105,6 +110,7 @@ def _draw_lines(
         axes.set_ylabel(f"rate ({about.rate_unit})")
         _lines(axes, neurons, span, style)
         _population(axes, population, style)
+        _members(axes, neurons, population, style)
         bar = _weight_bar(figure, axes)
         canvas.settle(figure)
         _width_key(figure, bar, neurons, style)
@@ -200,6 +206,19 @@ def _population(axes: Any, population: pd.DataFrame, style: PlotStyle) -> None:
                               gid="tau band")  # fmt: skip
         axes.plot([low, high], [row["partial"]] * 2, color=BLACK, linewidth=1.2 * style.scale,
                   gid="population")  # fmt: skip
+
+
+def _members(axes: Any, neurons: pd.DataFrame, population: pd.DataFrame, style: PlotStyle) -> None:
+    """Put each neuron's pooled rate into the strip of its group, where there are several."""
+    if len(population) == 1:
+        return
+    strips = zip(_strips(len(population)), texts(population, "group"), strict=True)
+    for (low, high), group in strips:
+        own = neurons[neurons["group"] == group]
+        middle = np.full(len(own), (low + high) / 2)
+        colours = weight_colours()(np.clip(numbers(own, "own_weight"), 0, 1))
+        axes.scatter(middle, numbers(own, "partial"), 3 * style.scale**2, color=colours,
+                     linewidth=0, zorder=3, gid="members")  # fmt: skip
 
 
 def _name_band(axes: Any, population: pd.DataFrame, style: PlotStyle) -> None:

@@ -1,4 +1,4 @@
-"""What the data taught about the spread of the population: prior and posterior of τ."""
+"""What the data taught about spreads: prior and posterior of τ, and of those of conditions."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -26,7 +26,8 @@ COLUMNS: Final = ("parameter", "group", "value", "left", "right", "density", "lo
 NAMES: Final = {
     "tau": "τ, spread of log rates",
     "tau_delta": "τ_δ, spread of log dispersions",
-    "tuning_sd": "tuning sd, spread across conditions",
+    "tuning_sd": "ω_b, spread between conditions",
+    "condition_sd": "ω_c, spread of effects of conditions",
     "gain_sd": "gain sd",
     "excess_fano": "excess Fano factor",
 }

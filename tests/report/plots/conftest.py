@@ -115,15 +115,16 @@ def pictures_of(fit):
     """Every picture's numbers, by name; neurons take turns to be in each group."""
     names = list(fit.draws)
     groups = [names[i % len(names)] for i in range(len(fit.estimates.neurons))]
+    of_neurons = groups if len(names) > 1 else ()
     nb = fit.estimates.dispersion is not None
     populations = {"nb2": fit.population, "nb1": fit.nb1_population} if nb else {}
     return {
-        "shrinkage": prepare_shrinkage(fit.estimates, fit.population),
+        "shrinkage": prepare_shrinkage(fit.estimates, fit.population, of_neurons),
         "overdispersion": prepare_overdispersion(
             fit.estimates.neurons, fit.fano, fit.estimates, populations
         ),
         "forest": prepare_forest(fit.estimates, fit.estimates),
-        "own_weight": prepare_own_weight(fit.estimates, fit.population),
+        "own_weight": prepare_own_weight(fit.estimates, fit.population, of_neurons),
         "dispersion_shrinkage": prepare_dispersion_shrinkage(
             fit.estimates, fit.fano, fit.population
         ),

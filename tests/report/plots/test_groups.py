@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from scipy import stats
 
 from spikepool.models.spec import ModelSpec
@@ -13,7 +14,7 @@ from spikepool.report.plots.groups import prepare_groups
 from spikepool.report.plots.labels import printable
 from spikepool.report.plots.numbers import from_csv, to_csv
 from spikepool.report.plots.registry import PICTURES
-from spikepool.report.plots.style import PlotStyle
+from spikepool.report.plots.style import BLUE, PlotStyle
 
 GROUPED = (
     "groups", "shrinkage", "own_weight", "dispersion_shrinkage", "tau_prior_posterior", "trace",
@@ -64,6 +65,36 @@ def test_redraws_identically_from_csv(name, count, simulate, grouped, pictures):
     again = from_csv(to_csv(data))
     first = render(PICTURES[name](data, fit.about, style), "png", style)
     assert first == render(PICTURES[name](again, fit.about, style), "png", style)
+
+
+@pytest.mark.parametrize("count", [2, 3, 13])
+def test_own_weights_have_the_colours_of_their_groups(count, simulate, grouped, pictures, drawn):
+    """Each neuron's mark has that of its group's curve; a single group's are blue."""
+    fit = grouped(simulate(61), named(count))
+    data = pictures(fit)["own_weight"]
+    figure = PICTURES["own_weight"](data, fit.about, PlotStyle())
+    curves = [to_hex(curve.get_color()) for curve in drawn(figure, "curve")]
+    (marks,) = drawn(figure, "neurons")
+    spiking = data[(data["part"] == "neuron") & (data["spike_count"] > 0)]
+    wanted = [curves[named(count).index(group)] for group in spiking["group"]]
+    assert [to_hex(colour) for colour in marks.get_facecolor()] == wanted
+    alone = PICTURES["own_weight"](pictures(simulate(12))["own_weight"], fit.about, PlotStyle())
+    assert {to_hex(c) for c in drawn(alone, "neurons")[0].get_facecolor()} == {BLUE.lower()}
+
+
+def test_shrinkage_shows_each_groups_neurons_in_its_strip(simulate, grouped, pictures, drawn):
+    """At their pooled rates, those of no other group; a single strip stays empty."""
+    fit = grouped(simulate(61), named(3))
+    data = pictures(fit)["shrinkage"]
+    strips = drawn(PICTURES["shrinkage"](data, fit.about, PlotStyle()), "members")
+    assert len(strips) == 3
+    for strip, group in zip(strips, named(3), strict=True):
+        own = data[(data["part"] == "neuron") & (data["group"] == group)]
+        places = strip.get_offsets()
+        np.testing.assert_allclose(places[:, 1], own["partial"])
+        assert len(set(places[:, 0])) == 1
+    alone = PICTURES["shrinkage"](pictures(simulate(12))["shrinkage"], fit.about, PlotStyle())
+    assert not drawn(alone, "members")
 
 
 @pytest.mark.parametrize(("count", "curves"), [(2, 2), (15, 15), (16, 0)])
