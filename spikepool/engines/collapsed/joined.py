@@ -204,6 +204,7 @@ def _assembled(
             else np.hstack([one.delta for one in members])[np.newaxis, :, order]
         ),
         response=np.hstack(responses)[np.newaxis, :, of_responses] if responses else None,
+        response_labels=tally.response_labels if responses else (),
     )
     quadrature = JoinedQuadrature(
         hyperparameters=HyperparameterSample(named, found.weights, found.pareto_k),
