@@ -45,10 +45,11 @@ from spikepool.progress import Progress, Silent
 
 MOST_ROUNDS = 6
 CHAINS, TUNE, DRAWS, TARGET_ACCEPT = 4, 1000, 1000, 0.95
-MOST_WEIGHED = 2048
+MOST_TRIED, MOST_WEIGHED = 512, 1024
+"""Draws that are weighed to judge polynomials, and in the end."""
 GOOD_PARETO_K, GOOD_SHARE = 0.5, 0.7
 """k̂, and the effective share of the weighed draws, at which the polynomials are good enough."""
-_SPREAD, _FURTHER = 1.8, 512
+_SPREAD, _FURTHER = 1.8, 256
 """Spread, over that of the draws, and number of further points that polynomials are fitted to."""
 _MARGIN = 0.4
 """Margin of the lattices beyond the draws, over their range."""
@@ -228,22 +229,23 @@ def find_joined(
     Returns
     -------
     FoundJoined
-        The best of all rounds, whose `pareto_k` and `ess` tell how good it is.
+        Of the last round, whose `pareto_k` and `ess` tell how good it is.
     """
-    rng = np.random.default_rng([seed, 1])
+    rng, cores = np.random.default_rng([seed, 1]), granted_cores(options.cores)
     model = surrogate_model(spec, tally, priors, [pair.surrogate for pair in pairs])
     names = [OF_PAIRS, *population_variables(spec)]
     compiled = compile_model(model, names, freeze=False)
-    for turn in range(MOST_ROUNDS):
-        progress.advance(2, STEPS, f"hyperparameters by NUTS, round {turn + 1}")
-        sampled = _sampled(compiled, pairs, options, seed + turn)
-        found = _weighed(sampled, pairs, granted_cores(options.cores))
-        if found.is_good or turn == MOST_ROUNDS - 1:
+    sampled = _sampled(compiled, pairs, options, seed)
+    for turn in range(1, MOST_ROUNDS):
+        progress.advance(2, STEPS, f"hyperparameters by NUTS, round {turn}")
+        found = _weighed(sampled, pairs, cores, MOST_TRIED)
+        if found.is_good:
             break
         clouds = np.moveaxis(found.draws[OF_PAIRS], 1, 0)
         for pair, cloud in zip(pairs, clouds, strict=True):
             pair.refit(cloud, rng)
-    return found
+        sampled = _sampled(compiled, pairs, options, seed + turn)
+    return _weighed(sampled, pairs, cores, MOST_WEIGHED)
 
 
 def _sampled(
@@ -254,11 +256,11 @@ def _sampled(
     return compiled.with_data(data).sample(options.model_copy(update=chosen), seed, Silent())
 
 
-def _weighed(sampled: Sampled, pairs: list[Pair], cores: int) -> FoundJoined:
+def _weighed(sampled: Sampled, pairs: list[Pair], cores: int, most: int) -> FoundJoined:
     """Take as many draws as are independent, and weigh them by what the polynomials miss."""
     ess, r_hat = _mixing(sampled)
     total = CHAINS * DRAWS
-    size = int(np.clip(np.nan_to_num(ess), 1, min(MOST_WEIGHED, total)))
+    size = int(np.clip(np.nan_to_num(ess), 1, most))
     places = np.linspace(0, total - 1, size).astype(np.int64)
     draws = {
         name: values.reshape(total, *values.shape[2:])[places]
