@@ -130,7 +130,7 @@ def _pairs(
         guides.append(guide_of(names, problem, first_guess(hyperpriors, of_group), cores))
     for group, part in zip(tally.pairs.group, parts, strict=True):
         guide, own = guides[group], part.tally
-        problem = problem_of(alone, own, priors, guide.as_hyperpriors(names))
+        problem = problem_of(alone, own, priors, guide.as_hyperpriors())
         log_rate = np.log((own.spike_count + 0.5) / own.total_exposure)
         yield begin_pair(problem, guide, float(log_rate.mean()), cores)
 
@@ -150,7 +150,7 @@ def _certified(
         own = integral_errors(pair.problem, _marginal(pair), phi, found.weights, cores, most)
         errors.refinement[part.neurons] = own.refinement
         errors.direct[part.neurons] = own.direct
-    return judge(errors, found.pareto_k, found.ess, 0.0, found.chains)
+    return judge(errors, found.pareto_k, found.ess, found.outside, found.chains)
 
 
 def _integrated(

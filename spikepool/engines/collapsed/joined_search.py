@@ -18,10 +18,9 @@ from spikepool.data.tally import Tally
 from spikepool.engines.collapsed.hyperposterior import NO_WEIGHT, Laplace, pareto_smoothed
 from spikepool.engines.collapsed.joined_model import (
     OF_PAIRS,
-    coordinates_of,
-    phi_at,
+    Coordinates,
+    floors_of,
     surrogate_model,
-    to_coordinate,
 )
 from spikepool.engines.collapsed.lattice import FINE
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
@@ -40,19 +39,25 @@ from spikepool.models.graph import population_variables
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import measure_mixing
-from spikepool.posterior.quadrature import ChainCheck
+from spikepool.posterior.quadrature import MOST_OUTSIDE, ChainCheck
 from spikepool.progress import Progress, Silent
 
 MOST_ROUNDS = 6
-CHAINS, TUNE, DRAWS, TARGET_ACCEPT = 4, 1000, 1000, 0.95
+CHAINS, TUNE, DRAWS, TARGET_ACCEPT = 4, 1000, 2000, 0.95
 MOST_TRIED, MOST_WEIGHED = 512, 1024
 """Draws that are weighed to judge polynomials, and in the end."""
-GOOD_PARETO_K, GOOD_SHARE = 0.5, 0.7
+GOOD_PARETO_K, GOOD_SHARE = 0.6, 0.7
 """k̂, and the effective share of the weighed draws, at which the polynomials are good enough."""
-_SPREAD, _FURTHER = 1.8, 256
+_SPREAD, _FURTHER = 2.0, 256
 """Spread, over that of the draws, and number of further points that polynomials are fitted to."""
-_MARGIN = 0.4
-"""Margin of the lattices beyond the draws, over their range."""
+_CUT, _MARGIN = 2e-3, 0.3
+"""Tails of the draws beyond which lattices need not reach, and their margin over the range."""
+_MOST_REACH = 3.0
+"""Reach of the lattices from the guide's centre at most, in its sds."""
+_FAR_BELOW = 10.0
+"""Log-likelihoods so far below the others need not be fitted well, but must stay low."""
+_FLOOR = 0.3
+"""Spreads below which a likelihood hardly changes, over those of the group."""
 _GUIDE_SD = {"mu": 2.0, "mu_delta": 1.0, "delta": 1.0}
 _GUIDE_SPREAD = 0.7
 """Least sds of the guide to a pair's mode, and that of the logarithms of spreads."""
@@ -60,20 +65,21 @@ _GUIDE_SPREAD = 0.7
 
 @dataclass(frozen=True)
 class Guide:
-    """Where the hyperparameters of a group lie, roughly; shapes (K,)."""
+    """Where the hyperparameters of a group lie, roughly; `centre` and `sd` of shape (K,)."""
 
+    coordinates: Coordinates
     centre: FloatArray
     sd: FloatArray
 
-    def as_hyperpriors(self, names: tuple[str, ...]) -> HyperpriorFunctions:
+    def as_hyperpriors(self) -> HyperpriorFunctions:
         """Put it in the place of priors, in a search for a pair's own mode."""
 
         def at(points: FloatArray) -> tuple[FloatArray, ...]:
             departure = (points - self.centre) / self.sd
-            return -0.5 * (departure**2).sum(axis=1), *phi_at(names, points).values()
+            return -0.5 * (departure**2).sum(axis=1), *self.coordinates.phi(points).values()
 
-        coordinates = {name: to_coordinate(name) for name in names}
-        return HyperpriorFunctions(names, len(names), self.centre.copy(), coordinates, at)
+        names = self.coordinates.names
+        return HyperpriorFunctions(names, len(names), self.centre.copy(), {}, at)
 
 
 @dataclass
@@ -84,6 +90,9 @@ class Pair:
     ----------
     problem : Problem
         Its neurons as a population of their own.
+    coordinates : Coordinates
+    limits : Box
+        What its lattices never exceed.
     surrogate : Surrogate
     marginal : MarginalLikelihood or None
         None before the first draws.
@@ -92,6 +101,8 @@ class Pair:
     """
 
     problem: Problem
+    coordinates: Coordinates
+    limits: Box
     surrogate: Surrogate
     marginal: MarginalLikelihood | None = None
     box: Box | None = None
@@ -99,15 +110,15 @@ class Pair:
     _values: list[FloatArray] = field(default_factory=list)
 
     def cover(self, cloud: FloatArray, cores: int) -> None:
-        """Have lattices that reach beyond all of a cloud, shape (D, K)."""
-        lower, upper = cloud.min(axis=0), cloud.max(axis=0)
-        if self.box is not None:
-            if self.box.contains(cloud).all():
-                return
-            lower, upper = np.minimum(lower, self.box.lower), np.maximum(upper, self.box.upper)
-        margin = _MARGIN * (cloud.max(axis=0) - cloud.min(axis=0))
+        """Have lattices that reach beyond nearly all of a cloud, shape (D, K)."""
+        lower, upper = np.quantile(cloud, [_CUT, 1 - _CUT], axis=0)
+        lower, upper = self.limits.clipped(lower), self.limits.clipped(upper)
+        if self.box is not None and self.box.contains(np.stack([lower, upper])).all():
+            return
+        margin = _MARGIN * (upper - lower)
         laplace = Laplace(cloud.mean(axis=0), np.atleast_2d(np.cov(cloud.T)))
-        self.box = Box(laplace.mode, lower - margin, upper + margin)
+        lower, upper = self.limits.clipped(lower - margin), self.limits.clipped(upper + margin)
+        self.box = Box(self.limits.clipped(laplace.mode), lower, upper)
         region = region_of(self.problem, self.box, laplace, FINE)
         self.marginal = tabulate(self.problem.family, self.problem.statistics, region, cores)
         self._points, self._values = [], []
@@ -115,7 +126,7 @@ class Pair:
     def evaluate(self, points: FloatArray) -> FloatArray:
         """Return exact log-likelihoods at points, shape (D, K), and remember them."""
         assert self.marginal is not None  # noqa: S101 - covered before
-        phi = phi_at(self.problem.hyperpriors.names, points)
+        phi = self.coordinates.phi(points)
         values = self.marginal.total(phi, len(points))
         self._points.append(points)
         self._values.append(values)
@@ -124,14 +135,15 @@ class Pair:
     def refit(self, cloud: FloatArray, rng: np.random.Generator) -> None:
         """Fit the polynomial to all that is known, near a cloud above all."""
         assert self.box is not None  # noqa: S101 - covered before
-        frame, size = Frame.of_cloud(cloud), cloud.shape[1]
+        frame, size = Frame.of_cloud(self.limits.clipped(cloud)), cloud.shape[1]
         further = frame.points(_SPREAD * rng.standard_normal((_FURTHER, size)))
         self.evaluate(further[self.box.contains(further)])
         points, values = np.concatenate(self._points), np.concatenate(self._values)
         known = np.isfinite(values)
-        points, values = points[known], values[known]
+        values = np.where(known, values, values[known].min())  # beyond the lattices: no better
         distance = (frame.whitened(points) ** 2).sum(axis=1) / (2 * size)
-        self.surrogate = fit_surrogate(frame, points, values, (1 + distance) ** -2)
+        below = np.maximum(np.quantile(values, 0.9) - values, 0.0) / _FAR_BELOW
+        self.surrogate = fit_surrogate(frame, points, values, 1 / (1 + distance) / (1 + below**2))
 
 
 @dataclass(frozen=True)
@@ -141,41 +153,51 @@ class FoundJoined:
     Attributes
     ----------
     draws : dict of str to ndarray, shape (D, ...)
-        Of the model's variables; as many as are independent.
+        Of the model's variables.
     phi : tuple of dict of str to ndarray, shape (D,)
         The hyperparameters of every pair.
     weights : ndarray, shape (D,)
         Sum to 1.
     pareto_k : float
+    outside : float
+        Share of the draws beyond the lattices.
     chains : ChainCheck
+    chain_ess : float
+        Effective sample size of the chains alone.
     """
 
     draws: dict[str, FloatArray]
     phi: tuple[dict[str, FloatArray], ...]
     weights: FloatArray
     pareto_k: float
+    outside: float
     chains: ChainCheck
+    chain_ess: float
 
     @property
     def ess(self) -> float:
-        """Effective sample size 1/Σw²."""
-        return float(1 / np.sum(self.weights**2))
+        """Effective sample size: of the weights, or of the chains where they repeat themselves."""
+        return min(float(1 / np.sum(self.weights**2)), self.chain_ess)
 
     @property
     def is_good(self) -> bool:
         """Whether better polynomials would gain little."""
-        return self.pareto_k < GOOD_PARETO_K and self.ess > GOOD_SHARE * len(self.weights)
+        enough = 1 / np.sum(self.weights**2) > GOOD_SHARE * len(self.weights)
+        return bool(self.pareto_k < GOOD_PARETO_K and enough and self.outside <= MOST_OUTSIDE)
 
 
 def guide_of(names: tuple[str, ...], problem: Problem, start: FloatArray, cores: int) -> Guide:
     """Find roughly where the hyperparameters of a group lie, its labels left aside."""
     laplace = rough_mode(problem, start, cores)
     root = np.linalg.cholesky(laplace.covariance)
-    steps = np.vstack([np.zeros(len(root)), root.T, -root.T])
-    around = coordinates_of(names, problem.hyperpriors.at(laplace.mode + steps)[1])
+    around = problem.hyperpriors.at(
+        laplace.mode + np.vstack([np.zeros(len(root)), root.T, -root.T])
+    )[1]
+    coordinates = Coordinates(names, floors_of(names, around, _FLOOR))
+    points = coordinates.points(around)
+    sd = np.sqrt(((points[1:] - points[0]) ** 2).sum(axis=0) / 2)
     least = [_GUIDE_SD.get(name, _GUIDE_SPREAD) for name in names]
-    sd = np.sqrt(((around[1:] - around[0]) ** 2).sum(axis=0) / 2)
-    return Guide(around[0], np.maximum(3 * sd, least))
+    return Guide(coordinates, points[0], np.maximum(3 * sd, least))
 
 
 def begin_pair(problem: Problem, guide: Guide, typical: float, cores: int) -> Pair:
@@ -199,7 +221,9 @@ def begin_pair(problem: Problem, guide: Guide, typical: float, cores: int) -> Pa
     values, vectors = np.linalg.eigh(of_guide - np.eye(len(root)))
     curvature = (vectors * np.minimum(values, 0.0)) @ vectors.T
     slope = root.T @ ((laplace.mode - guide.centre) / guide.sd**2)
-    return Pair(problem, quadratic(frame, slope, curvature))
+    reach = _MOST_REACH * guide.sd
+    limits = Box(guide.centre, guide.centre - reach, guide.centre + reach)
+    return Pair(problem, guide.coordinates, limits, quadratic(frame, slope, curvature))
 
 
 def find_joined(
@@ -232,20 +256,25 @@ def find_joined(
         Of the last round, whose `pareto_k` and `ess` tell how good it is.
     """
     rng, cores = np.random.default_rng([seed, 1]), granted_cores(options.cores)
-    model = surrogate_model(spec, tally, priors, [pair.surrogate for pair in pairs])
+    coordinates, surrogates = zip(
+        *((pair.coordinates, pair.surrogate) for pair in pairs), strict=True
+    )
+    model = surrogate_model(spec, tally, priors, coordinates, list(surrogates))
     names = [OF_PAIRS, *population_variables(spec)]
     compiled = compile_model(model, names, freeze=False)
-    sampled = _sampled(compiled, pairs, options, seed)
-    for turn in range(1, MOST_ROUNDS):
-        progress.advance(2, STEPS, f"hyperparameters by NUTS, round {turn}")
+    for turn in range(MOST_ROUNDS):
+        progress.advance(2, STEPS, f"hyperparameters by NUTS, round {turn + 1}")
+        sampled = _sampled(compiled, pairs, options, seed + turn)
         found = _weighed(sampled, pairs, cores, MOST_TRIED)
+        if found.is_good:
+            ess = found.chain_ess
+            found = _weighed(sampled, pairs, cores, int(np.clip(ess, 1, MOST_WEIGHED)))
         if found.is_good:
             break
         clouds = np.moveaxis(found.draws[OF_PAIRS], 1, 0)
         for pair, cloud in zip(pairs, clouds, strict=True):
             pair.refit(cloud, rng)
-        sampled = _sampled(compiled, pairs, options, seed + turn)
-    return _weighed(sampled, pairs, cores, MOST_WEIGHED)
+    return found
 
 
 def _sampled(
@@ -256,31 +285,31 @@ def _sampled(
     return compiled.with_data(data).sample(options.model_copy(update=chosen), seed, Silent())
 
 
-def _weighed(sampled: Sampled, pairs: list[Pair], cores: int, most: int) -> FoundJoined:
-    """Take as many draws as are independent, and weigh them by what the polynomials miss."""
+def _weighed(sampled: Sampled, pairs: list[Pair], cores: int, size: int) -> FoundJoined:
+    """Take draws evenly from all chains, and weigh them by what the polynomials miss."""
     ess, r_hat = _mixing(sampled)
     total = CHAINS * DRAWS
-    size = int(np.clip(np.nan_to_num(ess), 1, most))
     places = np.linspace(0, total - 1, size).astype(np.int64)
     draws = {
         name: values.reshape(total, *values.shape[2:])[places]
         for name, values in sampled.draws.items()
     }
-    log_ratio = np.zeros(size)
+    log_ratio, inside = np.zeros(size), np.ones(size, dtype=np.bool_)
     for place, pair in enumerate(pairs):
         cloud = draws[OF_PAIRS][:, place]
         pair.cover(cloud, cores)
         gap = pair.evaluate(cloud) - pair.surrogate.at(cloud)
-        log_ratio += np.where(np.isfinite(gap), gap - np.nanmean(gap), NO_WEIGHT)
+        known = np.isfinite(gap)
+        inside &= known
+        log_ratio += np.where(known, gap - np.mean(gap[known]), NO_WEIGHT)
     smoothed, pareto_k = pareto_smoothed(log_ratio)
     weights = np.exp(smoothed - special.logsumexp(smoothed))
-    phi = tuple(
-        phi_at(pair.problem.hyperpriors.names, draws[OF_PAIRS][:, place])
-        for place, pair in enumerate(pairs)
-    )
+    phi = tuple(pair.coordinates.phi(draws[OF_PAIRS][:, place]) for place, pair in enumerate(pairs))
     chains = ChainCheck(r_hat, sampled.sampler.divergences)
     shape = float(np.nan_to_num(pareto_k, nan=np.inf))
-    return FoundJoined(draws, phi, weights / weights.sum(), shape, chains)
+    outside = float(np.mean(~inside))
+    weights = weights / weights.sum()
+    return FoundJoined(draws, phi, weights, shape, outside, chains, ess)
 
 
 def _mixing(sampled: Sampled) -> tuple[float, float]:

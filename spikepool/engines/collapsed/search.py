@@ -83,6 +83,10 @@ class Box:
         """Whether each point is inside; shape (D,)."""
         return np.asarray(((points >= self.lower) & (points <= self.upper)).all(axis=1))
 
+    def clipped(self, points: FloatArray) -> FloatArray:
+        """Return points with what lies outside moved to the faces."""
+        return np.clip(points, self.lower, self.upper)
+
     def corners(self) -> FloatArray:
         """Return the centre, then the corners; of more than eight, a balanced eight."""
         size = len(self.centre)

@@ -16,7 +16,7 @@ import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 
-_BEND = 6.0
+_BEND = 4.0
 """Whitened coordinates, in sds, that the polynomials never exceed."""
 _RIDGE = 1e-6
 
