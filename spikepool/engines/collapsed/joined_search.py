@@ -34,7 +34,7 @@ from spikepool.engines.collapsed.surrogate import (
     quadratic,
 )
 from spikepool.engines.cores import granted_cores
-from spikepool.engines.sampler import CompiledModel, Sampled, compile_model
+from spikepool.engines.sampler import Sampled, compile_model
 from spikepool.models.graph import population_variables
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -43,7 +43,9 @@ from spikepool.posterior.quadrature import MOST_OUTSIDE, ChainCheck
 from spikepool.progress import Progress, Silent
 
 MOST_ROUNDS = 6
-CHAINS, TUNE, DRAWS, TARGET_ACCEPT = 4, 1000, 2000, 0.95
+CHAINS, TUNE, DRAWS, TARGET_ACCEPT = 4, 1000, 2000, 0.98
+_SMALLER_STEPS = 5
+"""By how much the next round divides the rejection rate, where one diverged."""
 MOST_TRIED, MOST_WEIGHED = 512, 1024
 """Draws that are weighed to judge polynomials, and in the end."""
 GOOD_PARETO_K, GOOD_SHARE = 0.6, 0.7
@@ -181,9 +183,10 @@ class FoundJoined:
 
     @property
     def is_good(self) -> bool:
-        """Whether better polynomials would gain little."""
+        """Whether better polynomials, or smaller steps, would gain little."""
         enough = 1 / np.sum(self.weights**2) > GOOD_SHARE * len(self.weights)
-        return bool(self.pareto_k < GOOD_PARETO_K and enough and self.outside <= MOST_OUTSIDE)
+        weighed = self.pareto_k < GOOD_PARETO_K and enough and self.outside <= MOST_OUTSIDE
+        return bool(weighed and self.chains.passed)
 
 
 def guide_of(names: tuple[str, ...], problem: Problem, start: FloatArray, cores: int) -> Guide:
@@ -218,8 +221,7 @@ def begin_pair(problem: Problem, guide: Guide, typical: float, cores: int) -> Pa
     frame = Frame.of_moments(laplace.mode, laplace.covariance)
     root = frame.root
     of_guide = np.einsum("ki,k,kj->ij", root, guide.sd**-2, root)
-    values, vectors = np.linalg.eigh(of_guide - np.eye(len(root)))
-    curvature = (vectors * np.minimum(values, 0.0)) @ vectors.T
+    curvature = of_guide - np.eye(len(root))
     slope = root.T @ ((laplace.mode - guide.centre) / guide.sd**2)
     reach = _MOST_REACH * guide.sd
     limits = Box(guide.centre, guide.centre - reach, guide.centre + reach)
@@ -262,27 +264,28 @@ def find_joined(
     model = surrogate_model(spec, tally, priors, coordinates, list(surrogates))
     names = [OF_PAIRS, *population_variables(spec)]
     compiled = compile_model(model, names, freeze=False)
+    accept = TARGET_ACCEPT
     for turn in range(MOST_ROUNDS):
         progress.advance(2, STEPS, f"hyperparameters by NUTS, round {turn + 1}")
-        sampled = _sampled(compiled, pairs, options, seed + turn)
+        data = as_data([pair.surrogate for pair in pairs])
+        sampled = compiled.with_data(data).sample(_chains(options, accept), seed + turn, Silent())
         found = _weighed(sampled, pairs, cores, MOST_TRIED)
         if found.is_good:
-            ess = found.chain_ess
-            found = _weighed(sampled, pairs, cores, int(np.clip(ess, 1, MOST_WEIGHED)))
+            size = int(np.clip(found.chain_ess, 1, MOST_WEIGHED))
+            found = _weighed(sampled, pairs, cores, size)
         if found.is_good:
             break
+        if found.chains.divergences:
+            accept = 1 - (1 - accept) / _SMALLER_STEPS
         clouds = np.moveaxis(found.draws[OF_PAIRS], 1, 0)
         for pair, cloud in zip(pairs, clouds, strict=True):
             pair.refit(cloud, rng)
     return found
 
 
-def _sampled(
-    compiled: CompiledModel, pairs: list[Pair], options: EngineOptions, seed: int
-) -> Sampled:
-    chosen = {"chains": CHAINS, "tune": TUNE, "draws": DRAWS, "target_accept": TARGET_ACCEPT}
-    data = as_data([pair.surrogate for pair in pairs])
-    return compiled.with_data(data).sample(options.model_copy(update=chosen), seed, Silent())
+def _chains(options: EngineOptions, accept: float) -> EngineOptions:
+    chosen = {"chains": CHAINS, "tune": TUNE, "draws": DRAWS, "target_accept": accept}
+    return options.model_copy(update=chosen)
 
 
 def _weighed(sampled: Sampled, pairs: list[Pair], cores: int, size: int) -> FoundJoined:

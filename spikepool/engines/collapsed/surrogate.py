@@ -5,11 +5,11 @@ gradients, and each population's log-likelihood is a smooth function of a few co
 polynomial of degree 4 in whitened coordinates stands for it; what it misses is put right by
 importance weights, which need the exact log-likelihood at the draws alone.
 
-Coordinates are bent by t = b tanh(z/b) first, so that a polynomial stays bounded beyond the points
-that it was fitted to.
+A polynomial knows nothing beyond the points that it was fitted to. So it is a parabola, which falls
+on all sides, and a correction of coordinates bent by t = b tanh(z/b), which stays bounded.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from spikepool.data.spike_counts import FloatArray, IntArray
 
 _BEND = 4.0
-"""Whitened coordinates, in sds, that the polynomials never exceed."""
+"""Whitened coordinates, in sds, beyond which a correction stays what it is."""
 _RIDGE = 1e-6
 
 
@@ -62,12 +62,16 @@ class Frame:
 
 @dataclass(frozen=True)
 class Surrogate:
-    """A polynomial l't + f'(s + C t + Q f), f the products of two of the bent coordinates t.
+    """A parabola m'z + z'Vz/2 with a correction l't + f'(s + C t + Q f).
+
+    Of the whitened coordinates z and the bent ones t; f are the products of two of these.
 
     Attributes
     ----------
     centre, whitening : ndarray, shapes (K,) and (K, K)
         The frame of the coordinates.
+    slope, curvature : ndarray, shapes (K,) and (K, K)
+        m and V, which has no positive eigenvalue.
     linear : ndarray, shape (K,)
     square : ndarray, shape (F,)
         Of the F = K (K + 1)/2 products.
@@ -77,6 +81,8 @@ class Surrogate:
 
     centre: FloatArray
     whitening: FloatArray
+    slope: FloatArray
+    curvature: FloatArray
     linear: FloatArray
     square: FloatArray
     cubic: FloatArray
@@ -84,7 +90,15 @@ class Surrogate:
 
     def at(self, points: FloatArray) -> FloatArray:
         """Return the values at points, shape (D, K); shape (D,)."""
-        t = _bent(Frame(self.centre, self.whitening), points)
+        z = Frame(self.centre, self.whitening).whitened(points)
+        return self._parabola(z) + self._correction(_bent(z))
+
+    def _parabola(self, z: FloatArray) -> FloatArray:
+        return np.asarray(
+            (z * (self.slope + 0.5 * np.einsum("ij,dj->di", self.curvature, z))).sum(1)
+        )
+
+    def _correction(self, t: FloatArray) -> FloatArray:
         first, second = _products(t.shape[1])
         f = t[:, first] * t[:, second]
         of_f = self.square + np.einsum("fk,dk->df", self.cubic, t)
@@ -101,12 +115,23 @@ def quadratic(frame: Frame, slope: FloatArray, curvature: FloatArray) -> Surroga
     slope : ndarray, shape (K,)
     curvature : ndarray, shape (K, K)
     """
-    first, second = _products(len(slope))
-    square = curvature[first, second] * np.where(first == second, 0.5, 1.0)
-    nothing = np.zeros((len(first), len(first)))
+    size, products = len(slope), len(_products(len(slope))[0])
     return Surrogate(
-        frame.centre, frame.whitening, slope, square, nothing[:, : len(slope)], nothing
+        centre=frame.centre,
+        whitening=frame.whitening,
+        slope=slope,
+        curvature=falling(curvature),
+        linear=np.zeros(size),
+        square=np.zeros(products),
+        cubic=np.zeros((products, size)),
+        quartic=np.zeros((products, products)),
     )
+
+
+def falling(curvature: FloatArray) -> FloatArray:
+    """Return a symmetric matrix, shape (K, K), without its positive eigenvalues."""
+    values, vectors = np.linalg.eigh(curvature)
+    return np.asarray((vectors * np.minimum(values, 0.0)) @ vectors.T)
 
 
 def fit_surrogate(
@@ -120,19 +145,21 @@ def fit_surrogate(
     points : ndarray, shape (D, K)
     values, weights : ndarray, shape (D,)
     """
-    t = _bent(frame, points)
-    first, second = _products(t.shape[1])
-    f = t[:, first] * t[:, second]
-    cubic, quartic = _places_of_cubic(t.shape[1]), _places_of_quartic(t.shape[1])
-    terms = [np.ones((len(t), 1)), t, f, f[:, cubic[0]] * t[:, cubic[1]]]
-    terms.append(f[:, quartic[0]] * f[:, quartic[1]])
-    parts = np.split(
-        _least_squares(np.hstack(terms), values, weights),
-        np.cumsum([term.shape[1] for term in terms])[:-1],
-    )
-    of_cubic, of_quartic = np.zeros((len(first), t.shape[1])), np.zeros((len(first), len(first)))
-    of_cubic[cubic], of_quartic[quartic] = parts[3], parts[4]
-    return Surrogate(frame.centre, frame.whitening, parts[1], parts[2], of_cubic, of_quartic)
+    z = frame.whitened(points)
+    t, size = _bent(z), z.shape[1]
+    first, second = _products(size)
+    ones, products = np.ones((len(z), 1)), z[:, first] * z[:, second]
+    outer = _least_squares(np.hstack([ones, z, products]), values, weights)[1:]
+    curvature = np.zeros((size, size))
+    curvature[first, second] = outer[size:]
+    parabola = quadratic(frame, outer[:size], curvature + curvature.T)
+    f, cubic, quartic = t[:, first] * t[:, second], _places_of_cubic(size), _places_of_quartic(size)
+    terms = [ones, t, f, f[:, cubic[0]] * t[:, cubic[1]], f[:, quartic[0]] * f[:, quartic[1]]]
+    inner = _least_squares(np.hstack(terms), values - parabola.at(points), weights)
+    _, linear, square, *higher = np.split(inner, np.cumsum([term.shape[1] for term in terms])[:-1])
+    of_cubic, of_quartic = np.zeros_like(parabola.cubic), np.zeros_like(parabola.quartic)
+    of_cubic[cubic], of_quartic[quartic] = higher
+    return replace(parabola, linear=linear, square=square, cubic=of_cubic, quartic=of_quartic)
 
 
 def _least_squares(design: FloatArray, values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -146,8 +173,8 @@ def _least_squares(design: FloatArray, values: FloatArray, weights: FloatArray) 
     return np.asarray(np.linalg.lstsq(padded, target, rcond=None)[0] / scale)
 
 
-def _bent(frame: Frame, points: FloatArray) -> FloatArray:
-    return np.asarray(_BEND * np.tanh(frame.whitened(points) / _BEND))
+def _bent(z: FloatArray) -> FloatArray:
+    return np.asarray(_BEND * np.tanh(z / _BEND))
 
 
 def _products(size: int) -> tuple[IntArray, IntArray]:
@@ -196,10 +223,18 @@ def log_likelihoods(surrogates: list[Surrogate], coordinates: list[Any]) -> Any:
     import pytensor.tensor as pt
 
     data = {name: pm.Data(name, values) for name, values in as_data(surrogates).items()}
-    centre, whitening, linear, square, cubic, quartic = data.values()
+    centre, whitening, slope, curvature, linear, square, cubic, quartic = data.values()
     first, second = _products(len(coordinates))
-    moved = pt.stack(coordinates, axis=1) - centre
-    t = _BEND * pt.tanh(pt.sum(whitening * moved[:, None, :], axis=2) / _BEND)
+    z = _each(whitening, pt.stack(coordinates, axis=1) - centre)
+    parabola = pt.sum(z * (slope + 0.5 * _each(curvature, z)), axis=1)
+    t = _BEND * pt.tanh(z / _BEND)
     f = t[:, first] * t[:, second]
-    of_f = square + pt.sum(cubic * t[:, None, :], axis=2) + pt.sum(quartic * f[:, None, :], axis=2)
-    return pt.sum(linear * t, axis=1) + pt.sum(f * of_f, axis=1)
+    of_f = square + _each(cubic, t) + _each(quartic, f)
+    return parabola + pt.sum(linear * t, axis=1) + pt.sum(f * of_f, axis=1)
+
+
+def _each(matrices: Any, vectors: Any) -> Any:
+    """Multiply matrices, shape (P, n, m), and vectors, shape (P, m), one by one."""
+    import pytensor.tensor as pt
+
+    return pt.sum(matrices * vectors[:, None, :], axis=2)

@@ -36,12 +36,12 @@ def test_every_monomial_has_one_place(size):
 
 
 def test_polynomial_of_degree_four_is_found_again(cloud):
-    """Mixed terms of every degree, up to the constant."""
+    """Mixed terms of every degree, up to the constant, where the points are."""
     t = bent(cloud).T
     values = t[0] ** 3 * t[1] - t[2] ** 4 + t[0] * t[2] * t[3] + 2 * t[3] - t[1] ** 2 + 7
     found = fit_surrogate(Frame.of_cloud(cloud), cloud, values, np.ones(len(cloud)))
     gap = values - found.at(cloud)
-    np.testing.assert_allclose(gap, gap.mean(), atol=1e-3)
+    assert gap.std() < 0.02 * values.std()
 
 
 def test_points_of_little_weight_give_way(cloud):
@@ -68,12 +68,22 @@ def test_parabola_is_as_stated():
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_value_is_bounded_far_away(cloud):
-    """A sampler that strays finds no infinite likelihood."""
-    values = -(bent(cloud) ** 2).sum(axis=1)
+def test_value_falls_far_away(cloud):
+    """A sampler that strays is driven back, whatever the correction is."""
+    t = bent(cloud)
+    values = -(t**2).sum(axis=1) + 0.1 * t[:, 0] ** 3 + 0.02 * t[:, 1] ** 4
+    frame = Frame.of_cloud(cloud)
+    found = fit_surrogate(frame, cloud, values, np.ones(len(cloud)))
+    z = np.random.default_rng(0).normal(size=(100, 4))
+    near, far = (found.at(frame.points(scale * z)) for scale in (1.0, 30.0))
+    assert far.max() < near.min() - 100
+
+
+def test_parabola_never_opens_upwards(cloud):
+    """Where a likelihood curves upwards, its parabola is flat."""
+    values = bent(cloud)[:, 0] ** 2
     found = fit_surrogate(Frame.of_cloud(cloud), cloud, values, np.ones(len(cloud)))
-    far = found.at(1e6 * np.random.default_rng(0).normal(size=(100, 4)))
-    assert np.all(np.abs(far) < 200)
+    assert np.linalg.eigvalsh(found.curvature).max() < 1e-9
 
 
 def test_model_has_the_same_values(cloud):
