@@ -10,6 +10,7 @@ weights are nearly equal.
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from spikepool.config import EngineOptions
@@ -124,6 +125,11 @@ class Pair:
         region = region_of(self.problem, self.box, laplace, FINE)
         self.marginal = tabulate(self.problem.family, self.problem.statistics, region, cores)
         self._points, self._values = [], []
+
+    def reaches(self, points: FloatArray) -> NDArray[np.bool_]:
+        """Whether the lattices are for each point, shape (D, K)."""
+        assert self.box is not None  # noqa: S101 - covered before
+        return self.box.contains(points)
 
     def evaluate(self, points: FloatArray) -> FloatArray:
         """Return exact log-likelihoods at points, shape (D, K), and remember them."""
@@ -273,7 +279,7 @@ def find_joined(
         if found.is_good:
             size = int(np.clip(found.chain_ess, 1, MOST_WEIGHED))
             found = _weighed(sampled, pairs, cores, size)
-        if found.is_good:
+        if found.is_good or turn == MOST_ROUNDS - 1:
             break
         if found.chains.divergences:
             accept = 1 - (1 - accept) / _SMALLER_STEPS
@@ -303,7 +309,7 @@ def _weighed(sampled: Sampled, pairs: list[Pair], cores: int, size: int) -> Foun
         pair.cover(cloud, cores)
         gap = pair.evaluate(cloud) - pair.surrogate.at(cloud)
         known = np.isfinite(gap)
-        inside &= known
+        inside &= known & pair.reaches(cloud)
         log_ratio += np.where(known, gap - np.mean(gap[known]), NO_WEIGHT)
     smoothed, pareto_k = pareto_smoothed(log_ratio)
     weights = np.exp(smoothed - special.logsumexp(smoothed))
