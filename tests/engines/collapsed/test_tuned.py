@@ -287,6 +287,7 @@ def test_populations_of_hardly_any_neurons_are_tabulated_without_a_warning(famil
     assert np.isfinite(far.by_neuron(wide, 1)).all()
 
 
+@pytest.mark.statistical
 @pytest.mark.parametrize("family", ["poisson", "nb2"])
 def test_means_of_responses_repeat_within_their_errors(family):
     """Two seeds differ by less than 5 reported standard errors, and not by nothing.
