@@ -26,6 +26,17 @@ def _split_at_commas(value: object) -> object:
     return tuple(part for part in parts if part != "")
 
 
+def _as_integers(value: object) -> object:
+    """Let one text hold several whole numbers: ``2,5,10``."""
+    values = _split_at_commas((value,) if isinstance(value, int) else value)
+    if not isinstance(values, tuple):
+        return values
+    texts = (each.isdecimal() if isinstance(each, str) else False for each in values)
+    return tuple(
+        int(str(each)) if whole else each for each, whole in zip(values, texts, strict=True)
+    )
+
+
 def _without_none(value: object) -> object:
     """Let ``none`` stand for no value at all."""
     values = _split_at_commas(value)
@@ -64,6 +75,9 @@ type Families = Annotated[
 ]
 type Poolings = Annotated[
     tuple[Literal["none", "complete", "partial"], ...], BeforeValidator(_split_at_commas)
+]
+type TrialNumbers = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_integers)
 ]
 type TableFormats = Annotated[
     tuple[Literal["parquet", "csv"], ...],
@@ -221,6 +235,15 @@ class ReportOptions(Section):
     """Raw Fano factors divide by n (0) or n − 1 (1)."""
     fdr: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """False discovery rate of the verdicts on dispersion."""
+    predictive: bool | None = None
+    """Check the primary model against data simulated from it, and left-out trials against what
+    the others predict. [default: where plots are drawn]"""
+    holdout: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of every neuron's trials (in each condition) to keep aside: the models are fitted once
+    more without them, and tested on them."""
+    holdout_keep: TrialNumbers = ()
+    """The same with so many trials of every neuron (in each condition) fitted, and all others kept
+    aside; several (2,5,10) are tried one by one."""
     tables: TableFormats = ("parquet", "csv")
     """Formats of the tables: parquet, csv."""
     csv_safe: bool = False

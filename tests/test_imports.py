@@ -27,7 +27,10 @@ TOP = {"__init__", "__main__"}
 NEVER_AT_MODULE_LEVEL = {"pymc", "pytensor", "nutpie", "arviz", "arviz_base", "arviz_stats"}
 OWNERS = {
     "matplotlib": ("report/plots/",),
-    "pandas": ("report/",),
+    "pandas": (
+        "runs/compare.py",
+        "report/",
+    ),
     "rich": ("cli/",),
 }
 

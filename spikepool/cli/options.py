@@ -161,7 +161,9 @@ def _metavar(name: str, field: FieldInfo) -> str | None:
     inner = _without_aliases(field.annotation)
     if get_origin(inner) is tuple:
         choices = _without_aliases(get_args(inner)[0])
-        return ",".join(get_args(choices)) if get_origin(choices) is Literal else "COLUMN,..."
+        if get_origin(choices) is Literal:
+            return ",".join(get_args(choices))
+        return "N,..." if choices is int else "COLUMN,..."
     if get_origin(inner) is Literal:
         return "|".join(str(choice) for choice in get_args(inner))
     return {int: "N", float: "X", str: "TEXT"}.get(inner)

@@ -130,6 +130,21 @@ class Tally:
             within=None,
         )
 
+    def single_trials(self, cells: IntArray) -> "Tally":
+        """Return a tally whose neurons are the given cells, with one trial each."""
+        every = np.arange(len(cells))
+        return replace(
+            self,
+            neurons=tuple(map(str, every)),
+            neuron=every,
+            condition=np.zeros_like(every),
+            exposure=self.exposure[cells],
+            count=self.count[cells],
+            weight=np.ones_like(every),
+            group=np.zeros_like(every),
+            within=None,
+        )
+
     def of_group(self, group: int) -> "Tally":
         """Return the tally of the neurons of one group, in the same order."""
         members = np.flatnonzero(self.group == group).astype(np.int64)

@@ -10,9 +10,15 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.diagnostics.pearson import PearsonTable, fano_per_neuron, tabulate_pearson
-from spikepool.models.families import FAMILIES
+from spikepool.diagnostics.psis import rank_left_out_trials
+from spikepool.diagnostics.trial_draws import trial_draws
 from spikepool.posterior.draws import NeuronDraws
-from spikepool.posterior.results import PredictiveBand, PredictiveCheck, PredictiveValue
+from spikepool.posterior.results import (
+    NeuronCheck,
+    PredictiveBand,
+    PredictiveCheck,
+    PredictiveValue,
+)
 
 REPLICATES = 200
 """Simulated data sets, fewer where the table is very large."""
@@ -25,7 +31,7 @@ _ROUND_WIDTHS = np.outer(10.0 ** np.arange(-2, 12), (1, 2, 5)).ravel()
 def check_predictive(
     draws: NeuronDraws, tally: Tally, *, interval: float, ddof: int, seed: int
 ) -> PredictiveCheck:
-    """Compare counts and raw Fano factors with those of replicated data.
+    """Compare counts, Fano factors, zeros and maxima with those of replicated data.
 
     Each replicate has the trials, exposures and conditions of the data, and the rates and
     dispersions of one posterior draw.
@@ -45,21 +51,52 @@ def check_predictive(
     PredictiveCheck
     """
     trials = _trial_by_trial(tally)
-    observed = trials.count
     table = tabulate_pearson(trials)
-    fano = fano_per_neuron(table, ddof)
-    count_edges, fano_edges = _count_edges(observed), _fano_edges(fano)
+    own = _statistics(trials, table, ddof)
+    count_edges, fano_edges = _count_edges(trials.count), _fano_edges(own["fano"])
     counts, fanos, medians = [], [], []
+    statistics: dict[str, list[FloatArray]] = {name: [] for name in own}
     for count in _replicates(draws, trials, np.random.default_rng([seed, 1])):
-        replicate = tabulate_pearson(replace(trials, count=count))
+        replicated = replace(trials, count=count)
+        replicate = tabulate_pearson(replicated)
         counts.append(_histogram(count, count_edges))
-        fanos.append(_histogram(fano_per_neuron(replicate, ddof), fano_edges))
         medians.append(_median_fano(replicate, ddof))
+        for name, values in _statistics(replicated, replicate, ddof).items():
+            statistics[name].append(values)
+        fanos.append(_histogram(statistics["fano"][-1], fano_edges))
     return PredictiveCheck(
-        count=_band(count_edges, _histogram(observed, count_edges), np.array(counts), interval),
-        fano=_band(fano_edges, _histogram(fano, fano_edges), np.array(fanos), interval),
+        replicates=len(counts),
+        count=_band(count_edges, _histogram(trials.count, count_edges), np.array(counts), interval),
+        fano=_band(fano_edges, _histogram(own["fano"], fano_edges), np.array(fanos), interval),
+        neurons={name: _checked(own[name], np.array(of)) for name, of in statistics.items()},
+        ranks=rank_left_out_trials(draws, tally, seed),
         median_fano=_predicted_median(table, ddof, np.array(medians), interval),
     )
+
+
+def _statistics(trials: Tally, table: PearsonTable, ddof: int) -> dict[str, FloatArray]:
+    """Return each statistic of every neuron; shape (N,)."""
+    first = np.searchsorted(trials.neuron, np.arange(trials.n_neurons))
+    return {
+        "fano": fano_per_neuron(table, ddof),
+        "zeros": np.add.reduceat(trials.count == 0, first, dtype=np.int64) / trials.n_trials,
+        "maximum": np.maximum.reduceat(trials.count, first).astype(np.float64),
+    }
+
+
+def _checked(observed: FloatArray, replicated: FloatArray) -> NeuronCheck:
+    """Place each neuron's statistic among those replicated; shapes (N,) and (replicates, N).
+
+    A replicate in which it is not defined tells nothing of it.
+    """
+    defined = np.isfinite(replicated)
+    known = np.isfinite(observed) & defined.any(axis=0)
+    filled = np.where(defined, replicated, -np.inf)
+    above = np.sum(filled > observed, axis=0) + 0.5 * np.sum(filled == observed, axis=0)
+    pvalue = above / np.maximum(defined.sum(axis=0), 1)
+    expected = np.full(len(observed), np.nan)
+    expected[known] = np.nanmedian(replicated[:, known], axis=0)
+    return NeuronCheck(observed, expected, np.where(known, pvalue, np.nan))
 
 
 def _median_fano(table: PearsonTable, ddof: int) -> float:
@@ -92,16 +129,11 @@ def _trial_by_trial(tally: Tally) -> Tally:
 
 def _replicates(draws: NeuronDraws, trials: Tally, rng: np.random.Generator) -> Iterator[IntArray]:
     """Yield the counts of each replicate, one draw apart from the next; shape (trials,)."""
-    family = FAMILIES[draws.spec.family]
-    theta, of = draws.flat_theta, trials.neuron
-    if draws.flat_response is not None:
-        theta, of = draws.flat_response, trials.responses.of_cell
-    delta = draws.flat_delta
     number = int(np.clip(_MOST_COUNTS // len(trials.count), 20, REPLICATES))
-    for draw in np.linspace(0, len(theta) - 1, min(number, len(theta))).astype(int):
-        mean = np.exp(theta[draw, of]) * trials.exposure
-        dispersion = np.zeros(1) if delta is None else np.exp(delta[draw])[trials.neuron]
-        yield family.sample(mean, dispersion, rng)
+    of_trials, every = trial_draws(draws, trials, number), slice(None)
+    for draw in range(of_trials.size):
+        mean, dispersion = of_trials.mean(draw, every), of_trials.dispersion(draw, every)
+        yield of_trials.family.sample(mean, dispersion, rng)
 
 
 def _count_edges(count: IntArray) -> FloatArray:

@@ -5,7 +5,7 @@ each group alone, and what it says of the neurons is put back into the table's o
 groups join them (see `within`); such a model takes the table whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -81,6 +81,14 @@ def parts_of(spec: ModelSpec, tally: Tally) -> tuple[Part, ...]:
         )
         for group, name in enumerate(tally.groups)
     )
+
+
+def neurons_by_group(tally: Tally) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield all neurons, then those of each group where there are several, as masks; shape (N,)."""
+    yield WHOLE_TABLE, np.ones(tally.n_neurons, dtype=np.bool_)
+    if len(tally.groups) > 1:
+        for code, name in enumerate(tally.groups):
+            yield name, tally.group == code
 
 
 def merge_estimates(parts: Sequence[Part], of: Sequence[NeuronEstimates]) -> NeuronEstimates:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from spikepool.data.spike_counts import FloatArray, IntArray, RateUnit
 from spikepool.models.spec import ModelSpec
 
@@ -259,19 +261,66 @@ class PredictiveValue:
     upper: float
 
 
+EXTREME = 0.005
+"""A predictive p-value nearer to 0 or 1 is outside what the model predicts."""
+
+
+@dataclass(frozen=True)
+class NeuronCheck:
+    """One statistic of every neuron's counts against what the fitted model predicts; shape (N,).
+
+    Attributes
+    ----------
+    observed : ndarray
+        NaN where the statistic is not defined.
+    expected : ndarray
+        Median over replicated data sets.
+    pvalue : ndarray
+        P(T(replicated) > T(observed)) + ½ P(T(replicated) = T(observed)): near 0 where the data
+        have more of it than the model predicts, near 1 where they have less.
+    """
+
+    observed: FloatArray
+    expected: FloatArray
+    pvalue: FloatArray
+
+
 @dataclass(frozen=True)
 class PredictiveCheck:
     """What a fitted model predicts for data like those it was fitted to.
 
     Attributes
     ----------
+    replicates : int
+        Number of replicated data sets.
     count, fano : PredictiveBand
         Histograms of spikes per trial, and of raw Fano factors of neurons.
+    neurons : dict of str to NeuronCheck
+        ``fano``, the raw Fano factor; ``zeros``, the share of trials without a spike; ``maximum``,
+        the largest count.
+    ranks : ndarray, shape (n,)
+        Randomised ranks of trials among what all others predict (LOO-PIT); uniform where the model
+        is right.
     median_fano : PredictiveValue or None
         Median raw Fano factor of neuron × condition, over all with two trials and a spike; None
         where there is none.
     """
 
+    replicates: int
     count: PredictiveBand
     fano: PredictiveBand
+    neurons: dict[str, NeuronCheck]
+    ranks: FloatArray
     median_fano: PredictiveValue | None = None
+
+    @property
+    def departure(self) -> float:
+        """Largest distance of the ranks' distribution from the uniform one (Kolmogorov's D)."""
+        ordered = np.sort(self.ranks)
+        steps = np.arange(len(ordered) + 1) / len(ordered)
+        return float(max(np.max(steps[1:] - ordered), np.max(ordered - steps[:-1])))
+
+    @property
+    def departure_by_chance(self) -> float:
+        """What uniform, independent ranks exceed once in 20 data sets; for 50 ranks or more."""
+        return float(1.358 / np.sqrt(len(self.ranks)))

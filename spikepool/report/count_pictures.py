@@ -53,6 +53,7 @@ def _numbers_of_pictures(
     results: RunResults, interval: float
 ) -> Iterator[tuple[str, FittedModel, "pd.DataFrame"]]:
     """Prepare each picture from the model that can show it best."""
+    from spikepool.report.plots.calibration import prepare_calibration
     from spikepool.report.plots.forest import prepare_forest
     from spikepool.report.plots.overdispersion import prepare_overdispersion
     from spikepool.report.plots.predictive import prepare_predictive
@@ -87,6 +88,7 @@ def _numbers_of_pictures(
     yield "forest", primary, forest
     if results.predictive is not None:
         yield "predictive", primary, prepare_predictive(results.predictive)
+        yield "calibration", primary, prepare_calibration(results.predictive)
 
 
 def _pictures_of_pooling(

@@ -1,9 +1,11 @@
 """A run of counts in words."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
 from spikepool.data.wording import listed, plural
+from spikepool.models.spec import FAMILY_LABELS
 from spikepool.report.text_parts import (
     INDENT,
     Summary,
@@ -26,6 +28,8 @@ _CONTRASTED: Final = {
     "excess_fano": "excess Fano",
 }
 """Parameters whose ratios between groups are printed, in words."""
+_STATISTICS: Final = {"fano": "Fano factor", "zeros": "zeros", "maximum": "maximum"}
+_LAWS: Final[dict[str, str]] = dict(FAMILY_LABELS.items()) | {"nb": "NB"}
 _MOST_PAIRS: Final = 10
 _NEAR = 0.05
 """Of a Fano factor: a prediction so close is not spoken against, however sure both are."""
@@ -167,7 +171,10 @@ def finding_lines(summary: Summary) -> Iterator[str]:
         yield f"           {name:<16} {counts:<26} {rates}"
     yield _fano_line(summary["fano"])
     if summary["predictive"]:
-        yield _predictive_line(summary["predictive"]["median_fano"], summary["fano"]["neurons"])
+        yield from _predictive_lines(summary["predictive"], summary["fano"]["neurons"])
+    for place, law in enumerate(summary["law"]):
+        yield f"{'' if place else 'law':<11}{_law_cells(law)}"
+    yield from _holdout_lines(summary["holdout"])
 
 
 def _tuning_line(model: Summary) -> Iterator[str]:
@@ -254,7 +261,73 @@ def _fano_line(fano: Summary) -> str:
     )
 
 
-def _predictive_line(fano: Summary, neurons: int) -> str:
+def _predictive_lines(predictive: Summary, neurons: int) -> Iterator[str]:
+    """Hold the data against what the primary model predicts."""
+    if predictive["median_fano"]:
+        yield _median_fano_line(predictive["median_fano"], neurons)
+    outside = ", ".join(
+        f"{_STATISTICS[name]} {of['more_than_predicted'] + of['less_than_predicted']:,}"
+        for name, of in predictive["neurons"].items()
+    )
+    trials = predictive["left_out_trials"]
+    yield (
+        f"checks     outside {1 - 2 * predictive['extreme']:.0%} of what the model predicts: "
+        f"{outside} of {plural(predictive['neurons']['zeros']['neurons'], 'neuron')}"
+    )
+    yield (
+        f"{INDENT}   ranks of left-out trials within {trials['largest_departure']:.2g} of uniform "
+        f"(by chance {trials['by_chance']:.2g})"
+    )
+
+
+def _holdout_lines(scores: list[Summary]) -> Iterator[str]:
+    """Yield a row per hold-out and model: squared errors and log scores of trials kept aside."""
+    if not scores:
+        return
+    width = max(len(each["estimate"]) for each in scores) + 2
+    kept = None
+    for each in scores:
+        if each["kept"] != kept:
+            kept = each["kept"]
+            neurons = plural(each["neurons"], "neuron")
+            yield (
+                f"holdout    {kept}: {each['trials_aside']:,} trials aside, "
+                f"{each['trials_fitted']:,} fitted; squared error of {neurons} over that of raw "
+                "rates, log score per trial"
+            )
+            yield f"{INDENT}   {'':<{width}}{'squared error':<18}{'expected':<10}log score"
+        expected = "" if each["expected_ratio"] is None else f"{each['expected_ratio']:.3g}"
+        yield (
+            f"{INDENT}   {each['estimate']:<{width}}"
+            f"{_plus_minus(each['ratio'], each['ratio_se']):<18}{expected:<10}"
+            f"{_plus_minus(each['gain'], each['gain_se'])}"
+        ).rstrip()
+
+
+def _plus_minus(value: float | None, error: float | None) -> str:
+    """Write a number with its standard error, two digits of it; empty where it is not known."""
+    if value is None:
+        return ""
+    if not error:
+        return f"{value:.3g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
+
+
+def _law_cells(law: Summary) -> str:
+    """Say how variance grows with the mean, and how far behind the other families are."""
+    behind = ", ".join(
+        f"{FAMILY_LABELS[name]} −{_whole(of['behind'])}"
+        + ("" if of["behind_se"] is None else f" ± {_whole(of['behind_se'])}")
+        for name, of in law["families"].items()
+        if of["behind"] > 0
+    )
+    name = "" if law["group"] == "all" else f"{listed([law['group']])}: "
+    label = _LAWS.get(law["law"], law["law"])
+    return f"{name}{label}: {law['meaning']} ({behind} nats)"
+
+
+def _median_fano_line(fano: Summary, neurons: int) -> str:
     """Hold the median Fano factor against what the primary model predicts for it."""
     of = "neurons" if fano["size"] == neurons else "neuron × condition"
     inside = fano["lower"] <= fano["observed"] <= fano["upper"]

@@ -15,6 +15,8 @@ from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.dispersion_share import DispersionShare
 from spikepool.diagnostics.exchangeability import ExchangeabilityTest
+from spikepool.diagnostics.holdout import HoldoutScore
+from spikepool.diagnostics.law import LawOfGroup
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -115,7 +117,7 @@ class FittedModel:
     draws : NeuronDraws or None
         All draws, where they are still needed.
     leave_out : LeaveOut or None
-        Predictive densities of left-out trials and neurons; None of the engine ``nuts``.
+        Predictive densities of left-out trials and neurons; None where they are not known.
     cross_check : CrossCheck or None
         Against the other engine, where that was asked for.
     joint : GroupFit or None
@@ -173,9 +175,13 @@ class RunResults(Results[FittedModel]):
     priors : Priors
     overdispersion : Overdispersion
     predictive : PredictiveCheck or None
-        Of the primary model, where it is to be drawn.
+        Of the primary model, where it was asked for.
     scores : tuple of ModelScore
         Of the models that have left-out densities.
+    laws : tuple of LawOfGroup
+        How variance grows with the mean, where all families of counts were fitted.
+    holdout : tuple of HoldoutScore
+        How the models predict trials that they were not fitted to, where that was asked for.
     shares : tuple of DispersionShare
         What labels that no model uses explain of the dispersion.
     exchangeability : tuple of ExchangeabilityTest
@@ -188,6 +194,8 @@ class RunResults(Results[FittedModel]):
     overdispersion: Overdispersion
     predictive: PredictiveCheck | None
     scores: tuple[ModelScore, ...]
+    laws: tuple[LawOfGroup, ...]
+    holdout: tuple[HoldoutScore, ...]
     shares: tuple[DispersionShare, ...]
     exchangeability: tuple[ExchangeabilityTest, ...]
 

@@ -15,7 +15,7 @@ from spikepool.report.columns import (
 
 TABLE_NAMES = (
     *("estimates", "neurons", "evoked", "population", "contrasts", "overdispersion"),
-    *("comparison", "labels", "diagnostics"),
+    *("comparison", "law", "holdout", "predictive", "left_out", "labels", "diagnostics"),
 )
 
 RATE_UNIT = "spikes/s or spikes/trial"
@@ -59,6 +59,10 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
         "contrasts": CONTRASTS,
         "overdispersion": _overdispersion(),
         "comparison": COMPARISON,
+        "law": _law(),
+        "holdout": HOLDOUT,
+        "predictive": PREDICTIVE,
+        "left_out": LEFT_OUT,
         "labels": LABELS,
         "diagnostics": DIAGNOSTICS,
     }
@@ -66,7 +70,6 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
 
 _NO_GAIN = "Empty: Poisson has no dispersion."
 _NO_TUNING = "Empty: one condition, or conditions make no difference."
-_NO_ELPD = "Empty: engine nuts."
 
 MODEL = (
     text("family", "Distribution of the counts: poisson, nb2 or nb1."),
@@ -179,12 +182,12 @@ ESTIMATES = (
         "elpd_trials",
         "nats",
         "Σ_t ln p(y_t | all other trials): what the model predicts of the neuron's trials, each "
-        f"left out alone. {_NO_ELPD}",
+        "left out alone. By engine nuts from draws (PSIS).",
     ),
     number(
         "elpd_neuron",
         "nats",
-        f"ln p(y | all other neurons): what it predicts of the whole neuron. {_NO_ELPD}",
+        "ln p(y | all other neurons): what it predicts of the whole neuron. Empty: engine nuts.",
     ),
     text("flags", "Warnings about the row, joined by a space. Empty: none."),
 )  # fmt: skip
@@ -325,6 +328,7 @@ CONTRASTS = (
 COMPARISON = (
     *MODEL,
     boolean("is_primary", "Whether the differences are from this model."),
+    text("group", "Whose neurons are predicted; all: those of the whole table."),
     text("left_out", "What is left out, one at a time: trial or neuron."),
     number(
         "elpd",
@@ -340,10 +344,144 @@ COMPARISON = (
         "Standard error of the difference, neuron by neuron. Empty: one neuron.",
     ),
     number(
+        "stacking_weight",
+        "",
+        "Share of the model in the mixture of all models fitted that predicts best what is left "
+        "out: w that maximises Σ ln Σ_k w_k p_k. Models that predict alike may share it anyhow.",
+    ),
+    number(
         "pareto_k",
         "",
-        "Largest k-hat of the hyperparameters' importance weights. Empty: the hyperparameters "
-        "cannot matter.",
+        "Largest k-hat of the importance weights: of the hyperparameters (collapsed), of all "
+        "parameters (nuts). Empty: they cannot matter.",
+    ),
+)
+
+
+def _law() -> tuple[Column, ...]:
+    # The words stand beside their code, which needs SciPy.
+    from spikepool.diagnostics.law import LEAST_RATIO, MEANING
+
+    laws = "; ".join(f"{law}: {meaning}" for law, meaning in MEANING.items())
+    return (
+        *MODEL,
+        text("group", "Whose neurons; all: those of the whole table."),
+        number("elpd", "nats", "Σ ln p(y_t | all other trials) of the group's neurons."),
+        number("elpd_behind", "nats", "Nats behind the family that predicts best."),
+        number(
+            "elpd_behind_se", "nats", "Its standard error, neuron by neuron. Empty: one neuron."
+        ),
+        number(
+            "stacking_weight",
+            "",
+            "Share of the family in the mixture of Poisson, NB1 and NB2 that predicts best.",
+        ),
+        integer("neurons", "neurons", "Neurons of the group."),
+        integer(
+            "neurons_telling",
+            "neurons",
+            "Those with several mean counts: conditions, or exposures that differ by a factor of "
+            f"{LEAST_RATIO:g} or more. Where they are fewer than half, NB1 and NB2 are not told "
+            "apart.",
+        ),
+        text("law", f"How the group's variance grows with the mean, in a word. {laws}."),
+    )
+
+
+_RAW_HAS_NONE = "Empty: raw rates, which predict no counts."
+
+HOLDOUT = (
+    text("estimate", "What predicts: model, or raw (Σy / Σe of the trials fitted)."),
+    *MODEL,
+    IS_PRIMARY,
+    number("holdout_share", "", "Share of every neuron's trials (in each condition) kept aside."),
+    integer(
+        "holdout_keep",
+        "trials",
+        "Trials of every neuron (in each condition) that were fitted, all others being kept aside. "
+        "Empty: a share was given.",
+    ),
+    integer("trials_fitted", "trials", "Trials that the models were fitted to."),
+    integer("trials_aside", "trials", "Trials kept aside, which no model saw."),
+    integer(
+        "neurons",
+        "neurons",
+        "Those with two trials aside (in a condition): the others have no squared error.",
+    ),
+    number(
+        "squared_error",
+        f"({RATE_UNIT})²",
+        "Mean over neurons (and conditions) of (λ − r)² − v: λ is the posterior mean rate, r the "
+        "rate Σy / Σe of the trials aside, v = n/(n − 1) Σ (y − e r)² / (Σe)² the unbiased "
+        "estimate of its variance, so that this is the error against the true rate.",
+    ),
+    number("squared_error_se", f"({RATE_UNIT})²", "Its standard error over neurons."),
+    number("squared_error_ratio", "", "squared_error over that of the raw rates."),
+    number("squared_error_ratio_se", "", "Its standard error over neurons (delta method)."),
+    number(
+        "expected_ratio",
+        "",
+        "What the model expects of squared_error_ratio: Σ Var(λ | y) over Σ E Var(Σy / Σe), in the "
+        "trials fitted. Empty: rates are not pooled partially.",
+    ),
+    number("log_score", "nats/trial", f"Mean of ln p(y) over the trials aside. {_RAW_HAS_NONE}"),
+    number("log_score_se", "nats/trial", f"Its standard error over neurons. {_RAW_HAS_NONE}"),
+    number(
+        "log_score_difference", "nats/trial", f"From that of the primary model. {_RAW_HAS_NONE}"
+    ),
+    number(
+        "log_score_difference_se",
+        "nats/trial",
+        f"Its standard error, neuron by neuron. {_RAW_HAS_NONE}",
+    ),
+)
+
+_STATISTICS = {
+    "fano": ("", "raw Fano factor", " Empty: no condition has two trials and a spike."),
+    "zeros": ("", "share of trials without a spike", ""),
+    "maximum": ("spikes", "largest count of a trial", ""),
+}
+
+PREDICTIVE = (
+    text("neuron", "The neuron's id, exactly as written in the input."),
+    GROUP,
+    *(
+        column
+        for name, (unit, meaning, empty) in _STATISTICS.items()
+        for column in (
+            number(f"{name}_observed", unit, f"The neuron's {meaning}.{empty}"),
+            number(
+                f"{name}_expected",
+                unit,
+                f"Median of the {meaning} over data sets simulated from the primary model's "
+                f"posterior.{empty}",
+            ),
+            number(
+                f"{name}_pvalue",
+                "",
+                f"P(simulated {meaning} > the neuron's) + ½ P(as large): near 0 where the model "
+                "predicts less than the neuron has, near 1 where it predicts more. Not uniform "
+                f"under a right model: nearer to ½.{empty}",
+            ),
+        )
+    ),
+)
+
+LEFT_OUT = (
+    text("model", "The model in words, as the terminal names it."),
+    *MODEL,
+    text("left_out", "What is left out: one trial, or the whole neuron."),
+    text("neuron", "The neuron's id, exactly as written in the input."),
+    text("condition", "The condition of the trials. Empty: the table has none, or a whole neuron."),
+    number("exposure", EXPOSURE_UNIT, "Exposure of each of the trials; of a neuron over all."),
+    integer("count", "spikes", "Spikes in each of the trials; of a neuron over all."),
+    integer("n_trials", "trials", "Number of such trials of the neuron."),
+    number(
+        "log_density",
+        "nats",
+        "ln p(y_t | all other trials), of one of the trials; ln p(y | all other neurons), of a "
+        "neuron (empty: engine nuts). The table is written as Parquet only; spikepool compare "
+        "reads it.",
     ),
 )
 
@@ -503,6 +641,13 @@ def _overdispersion() -> tuple[Column, ...]:
             "",
             "P(Fano factor > threshold | y) under the primary model; threshold 1.1 unless "
             f"fano_threshold is set. {_NO_GAIN}",
+        ),
+        number(
+            "elpd_over_poisson",
+            "nats",
+            "Σ_t ln p(y_t | all other trials) of the primary model minus that of the Poisson model "
+            "with the same pooling: above 0 where the dispersion helps to predict the neuron's "
+            "trials. Empty: no such pair was fitted.",
         ),
         text("verdict", f"In a word: {FORMULAS['verdict']}."),
     )

@@ -10,8 +10,10 @@ from pydantic import JsonValue
 from spikepool.config import RunConfig
 from spikepool.data.spike_counts import FloatArray
 from spikepool.diagnostics.convergence import Convergence
+from spikepool.diagnostics.law import MEANING
+from spikepool.posterior.groups import WHOLE_TABLE
 from spikepool.posterior.mixing import ParameterDiagnostics
-from spikepool.posterior.results import SURELY_ABOVE, PopulationParameter
+from spikepool.posterior.results import EXTREME, SURELY_ABOVE, PopulationParameter
 from spikepool.report.count_reading import summarise_data
 from spikepool.report.label_rows import label_rows
 from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
@@ -46,6 +48,8 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
         "models": [_model(model, results) for model in results.models],
         "shrinkage": _shrinkage(results.primary_model),
         "fano": _fano(results, config),
+        "law": _laws(results),
+        "holdout": _holdout(results),
         "predictive": _predictive(results),
         "labels": [_defined(row) for row in label_rows(results)],
     }
@@ -95,17 +99,18 @@ def _baseline(baseline: BaselineFit | None) -> JsonValue:
 
 
 def _elpd(model: FittedModel, results: RunResults) -> JsonValue:
-    """Scores by what is left out; None of a model sampled by NUTS."""
+    """Scores by what is left out, of all neurons."""
     return {
         score.left_out: {
             "elpd": finite(score.elpd),
             "se": finite(score.elpd_se),
             "difference": finite(score.difference),
             "difference_se": finite(score.difference_se),
+            "stacking_weight": finite(score.weight),
             "pareto_k": finite(score.pareto_k),
         }
         for score in results.scores
-        if score.spec == model.spec
+        if score.spec == model.spec and score.group == WHOLE_TABLE
     } or None
 
 
@@ -214,12 +219,68 @@ def _most_moved(raw: FloatArray, pooled: FloatArray) -> list[int]:
     return [int(i) for i in spiking[order]]
 
 
+def _holdout(results: RunResults) -> list[JsonValue]:
+    """How the models predict trials kept aside."""
+    return [
+        {
+            "estimate": "raw rates" if each.spec is None else each.spec.label,
+            "kept": str(each.kept),
+            **{
+                name: finite(value) if isinstance(value, float) else value
+                for name, value in vars(each).items()
+                if name not in ("spec", "kept")
+            },
+        }
+        for each in results.holdout
+    ]
+
+
+def _laws(results: RunResults) -> list[JsonValue]:
+    """How variance grows with the mean, in all neurons and in each group."""
+    return [
+        {
+            "group": law.group,
+            "law": law.law,
+            "meaning": MEANING[law.law],
+            "neurons": law.neurons,
+            "neurons_telling": law.telling,
+            "families": {
+                each.spec.family: {
+                    "elpd": finite(each.elpd),
+                    "behind": finite(each.behind),
+                    "behind_se": finite(each.behind_se),
+                    "stacking_weight": finite(each.weight),
+                }
+                for each in law.families
+            },
+        }
+        for law in results.laws
+    ]
+
+
 def _predictive(results: RunResults) -> JsonValue:
-    """Return what the primary model predicts for the median Fano factor; None if not computed."""
+    """How the data lie among what the primary model predicts; None if not computed."""
     check = results.predictive
-    if check is None or check.median_fano is None:
+    if check is None:
         return None
-    return {"median_fano": dict(vars(check.median_fano))}
+    return {
+        "median_fano": dict(vars(check.median_fano)) if check.median_fano else None,
+        "replicates": check.replicates,
+        "neurons": {
+            name: {
+                "neurons": int(np.sum(~np.isnan(of.pvalue))),
+                "more_than_predicted": int(np.sum(of.pvalue < EXTREME)),
+                "less_than_predicted": int(np.sum(of.pvalue > 1 - EXTREME)),
+            }
+            for name, of in check.neurons.items()
+        },
+        "extreme": EXTREME,
+        "left_out_trials": {
+            "ranked": len(check.ranks),
+            "largest_departure": finite(check.departure),
+            "by_chance": finite(check.departure_by_chance),
+        },
+    }
 
 
 def _fano(results: RunResults, config: RunConfig) -> Json:

@@ -15,6 +15,10 @@ RUN_BY_SPREADSHEETS = r"^[=+\-@\t\r]"
 """How a cell begins that a spreadsheet would run as a formula."""
 
 
+PARQUET_ONLY = frozenset({"left_out"})
+"""Tables for programs, too long to be text."""
+
+
 def render_tables(
     tables: Mapping[str, pa.Table], formats: Iterable[TableFormat], *, csv_safe: bool
 ) -> dict[str, bytes]:
@@ -33,7 +37,7 @@ def render_tables(
     """
     files = {}
     for name, table in tables.items():
-        for table_format in formats:
+        for table_format in ("parquet",) if name in PARQUET_ONLY else formats:
             as_parquet = table_format == "parquet"
             data = parquet_bytes(table) if as_parquet else csv_bytes(table, csv_safe=csv_safe)
             files[f"{name}.{table_format}"] = data

@@ -1,19 +1,19 @@
 """The tables of a run, with the columns of `schema`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from spikepool.data.spike_counts import SpikeCounts
+from spikepool.data.spike_counts import FloatArray
 from spikepool.diagnostics.convergence import (
     HYPERPARAMETERS,
     LEAST_BFMI,
     LEAST_ESS_PER_CHAIN,
     SAMPLER,
 )
-from spikepool.models.spec import ModelSpec, Pooling
+from spikepool.models.spec import Pooling
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.quadrature import MOST_QUADRATURE_ERROR, MOST_R_HAT, Certificate
 from spikepool.posterior.results import (
@@ -26,15 +26,20 @@ from spikepool.posterior.results import (
 from spikepool.report.arrow_tables import (
     Row,
     Values,
-    arrow_table,
-    table_of_rows,
     with_factor_columns,
     with_neuron_columns,
 )
-from spikepool.report.columns import Column
 from spikepool.report.label_rows import label_rows
+from spikepool.report.prediction_tables import (
+    make_comparison,
+    make_holdout,
+    make_law,
+    make_left_out,
+    make_predictive,
+)
 from spikepool.report.run_results import FittedModel, GroupFit, RunResults
-from spikepool.report.schema import EXPOSURE_UNIT, FEW_TRIALS, RATE_UNIT, table_schemas
+from spikepool.report.schema import FEW_TRIALS
+from spikepool.report.table_parts import columns_table, group_names, model_cells, rows_table
 
 BASELINE = "baseline_"
 """Comes before the parameters of the trials without a stimulus."""
@@ -62,6 +67,10 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
         "contrasts": make_contrasts(results),
         "overdispersion": make_overdispersion(results),
         "comparison": make_comparison(results),
+        "law": make_law(results),
+        "holdout": make_holdout(results),
+        "predictive": make_predictive(results),
+        "left_out": make_left_out(results),
         "labels": make_labels(results),
         "diagnostics": make_diagnostics(results),
     }
@@ -71,13 +80,13 @@ def make_estimates(results: RunResults) -> pa.Table:
     """One row per model × neuron, then per neuron × condition; models in the order fitted."""
     tables, neurons, conditions = [], [], []
     for model in results.models:
-        tables.append(_table("estimates", _estimate_columns(model, results), results))
+        tables.append(columns_table("estimates", _estimate_columns(model, results), results))
         neurons.append(np.arange(results.tally.n_neurons))
         conditions.append(np.full(results.tally.n_neurons, -1))
         responses = model.estimates.responses
         if responses is not None:
             columns = _response_columns(model, responses, results)
-            tables.append(_table("estimates", columns, results))
+            tables.append(columns_table("estimates", columns, results))
             neurons.append(responses.neuron)
             conditions.append(responses.condition)
     whole = pa.concat_tables(tables).combine_chunks()
@@ -93,15 +102,17 @@ def make_neurons(results: RunResults) -> pa.Table:
         "rate_mean_complete": _rate_mean(results, "complete"),
     }
     every = np.arange(results.tally.n_neurons)
-    table = _table("neurons", columns, results)
+    table = columns_table("neurons", columns, results)
     return with_neuron_columns(table, results.counts.neuron_columns, every)
 
 
 def make_evoked(results: RunResults) -> pa.Table:
     """One row per model × neuron × condition, against the baseline; none without a baseline."""
-    nothing = _of_rows("evoked", [], results)
+    nothing = rows_table("evoked", [], results)
     compared = [(model, model.baseline.evoked) for model in results.models if model.baseline]
-    tables = [_table("evoked", _evoked_columns(*each, results), results) for each in compared]
+    tables = [
+        columns_table("evoked", _evoked_columns(*each, results), results) for each in compared
+    ]
     whole = pa.concat_tables([nothing, *tables]).combine_chunks()
     neurons, conditions = (
         np.concatenate([np.zeros(0, dtype=np.int64), *of])
@@ -114,11 +125,11 @@ def make_evoked(results: RunResults) -> pa.Table:
 def make_population(results: RunResults) -> pa.Table:
     """One row per hyperparameter and group of each model, then of its baseline."""
     rows = [
-        {**_model_cells(model.spec, model.engine), **vars(parameter)}
+        {**model_cells(model.spec, model.engine), **vars(parameter)}
         for model in results.models
         for parameter in (*model.population, *model.within, *_of_baseline(model))
     ]
-    return _of_rows("population", rows, results)
+    return rows_table("population", rows, results)
 
 
 def _of_baseline(model: FittedModel) -> Iterator[PopulationParameter]:
@@ -131,14 +142,14 @@ def make_contrasts(results: RunResults) -> pa.Table:
     """One row per parameter and pair of groups of each model; none without groups."""
     rows = [
         {
-            **_model_cells(model.spec, model.engine),
+            **model_cells(model.spec, model.engine),
             "is_primary": model.spec == results.primary,
             **vars(contrast),
         }
         for model in results.models
         for contrast in model.contrasts
     ]
-    return _of_rows("contrasts", rows, results)
+    return rows_table("contrasts", rows, results)
 
 
 def make_overdispersion(results: RunResults) -> pa.Table:
@@ -149,50 +160,46 @@ def make_overdispersion(results: RunResults) -> pa.Table:
     columns: dict[str, Values] = {
         **vars(measured),
         "neuron": tally.neurons,
-        "group": _groups(results),
+        "group": group_names(results),
         **_spread("fano_model", modelled.fano if modelled else None, tally.n_neurons),
         "prob_fano_above": modelled.prob_fano_above if modelled else nothing,
+        "elpd_over_poisson": _over_poisson(results),
     }
-    return _table("overdispersion", columns, results)
+    return columns_table("overdispersion", columns, results)
 
 
-def make_comparison(results: RunResults) -> pa.Table:
-    """One row per model and per what is left out; none for models sampled by NUTS."""
-    engines = {model.spec: model.engine for model in results.models}
-    rows = [
-        {
-            **_model_cells(score.spec, engines[score.spec]),
-            "is_primary": score.spec == results.primary,
-            "left_out": score.left_out,
-            "elpd": score.elpd,
-            "elpd_se": score.elpd_se,
-            "elpd_difference": score.difference,
-            "elpd_difference_se": score.difference_se,
-            "pareto_k": score.pareto_k,
-        }
-        for score in results.scores
-    ]
-    return _of_rows("comparison", rows, results)
+def _over_poisson(results: RunResults) -> FloatArray:
+    """Tell how much better the primary model predicts each neuron's trials than Poisson does.
+
+    Both pool the rates alike; NaN where no such pair was fitted.
+    """
+    primary = results.primary_model
+    for model in results.models:
+        if (model.spec.family, model.spec.pooling) != ("poisson", primary.spec.pooling):
+            continue
+        if model.spec != primary.spec and model.leave_out and primary.leave_out:
+            return primary.leave_out.trial_by_neuron - model.leave_out.trial_by_neuron
+    return np.full(results.tally.n_neurons, np.nan)
 
 
 def make_labels(results: RunResults) -> pa.Table:
     """One row per label that no model uses and per what it may explain."""
-    return _of_rows("labels", list(label_rows(results)), results)
+    return rows_table("labels", list(label_rows(results)), results)
 
 
 def make_diagnostics(results: RunResults) -> pa.Table:
     """For each model and group one row per sampled quantity, and one for the sampler."""
     rows = [row for model in results.models for row in _diagnostics_of(model)]
-    return _of_rows("diagnostics", rows, results)
+    return rows_table("diagnostics", rows, results)
 
 
 def _diagnostics_of(model: FittedModel) -> Iterator[Row]:
     """Yield the rows of a model, then those of its baseline."""
     for row in _rows_of_fits(model.computations):
-        yield {**_model_cells(model.spec, model.engine), **row}
+        yield {**model_cells(model.spec, model.engine), **row}
     if model.baseline is not None:
         for row in _rows_of_fits(model.baseline.groups):
-            cells = _model_cells(model.spec, model.baseline.engine)
+            cells = model_cells(model.spec, model.baseline.engine)
             yield {**cells, **row, "parameter": f"{BASELINE}{row['parameter']}"}
 
 
@@ -204,21 +211,11 @@ def _rows_of_fits(fits: Sequence[GroupFit]) -> Iterator[Row]:
             yield {"group": group, **row}
 
 
-def _model_cells(spec: ModelSpec, engine: str) -> dict[str, object]:
-    return {
-        "family": spec.family,
-        "pooling": spec.pooling,
-        "dispersion_pooling": spec.dispersion_pooling,
-        "condition_pooling": spec.condition_pooling,
-        "engine": engine,
-    }
-
-
 def _estimate_columns(model: FittedModel, results: RunResults) -> dict[str, Values]:
     estimates, dispersion = model.estimates, model.estimates.dispersion
     n = len(estimates.neurons)
     cells = {
-        **_model_cells(model.spec, model.engine),
+        **model_cells(model.spec, model.engine),
         "level": "neuron",
         "condition": None,
         "is_primary": model.spec == results.primary,
@@ -227,7 +224,7 @@ def _estimate_columns(model: FittedModel, results: RunResults) -> dict[str, Valu
     return {
         **{name: [value] * n for name, value in cells.items()},
         "neuron": estimates.neurons,
-        "group": _groups(results),
+        "group": group_names(results),
         "n_trials": estimates.n_trials,
         "exposure": estimates.exposure,
         "spike_count": estimates.spike_count,
@@ -259,14 +256,14 @@ def _response_columns(
     """Columns of the rows of neuron × condition; empty where only a neuron has such a thing."""
     n, tally, nothing = len(responses.neuron), results.tally, np.full(len(responses.neuron), np.nan)
     cells = {
-        **_model_cells(model.spec, model.engine),
+        **model_cells(model.spec, model.engine),
         "level": "neuron×condition",
         "is_primary": model.spec == results.primary,
         "rate_unit": model.estimates.rate_unit,
         "dispersion_source": None,
         "flags": "",
     }
-    groups = _groups(results)
+    groups = group_names(results)
     undefined = ("realised_weight", "mse_ratio", "elpd_trials", "elpd_neuron")
     return {
         **{name: [value] * n for name, value in cells.items()},
@@ -296,10 +293,10 @@ def _response_columns(
 def _evoked_columns(
     model: FittedModel, evoked: EvokedRates, results: RunResults
 ) -> dict[str, Values]:
-    n, tally, groups = len(evoked.neuron), results.tally, _groups(results)
+    n, tally, groups = len(evoked.neuron), results.tally, group_names(results)
     named = results.counts.condition is not None
     cells = {
-        **_model_cells(model.spec, model.engine),
+        **model_cells(model.spec, model.engine),
         "is_primary": model.spec == results.primary,
         "rate_unit": model.estimates.rate_unit,
     }
@@ -347,12 +344,6 @@ def _flags(model: FittedModel, results: RunResults) -> list[str]:
     return [" ".join(flag for flag, of in raised.items() if of[i]) for i in range(n)]
 
 
-def _groups(results: RunResults) -> list[str | None]:
-    if results.counts.group is None:
-        return [None] * results.tally.n_neurons
-    return [results.tally.groups[code] for code in results.tally.group]
-
-
 def _rate_mean(results: RunResults, pooling: Pooling) -> Values:
     """Mean rate of the primary's family under another pooling; NaN where it was not fitted."""
     wanted = (results.primary.family, pooling)
@@ -360,28 +351,6 @@ def _rate_mean(results: RunResults, pooling: Pooling) -> Values:
         m.estimates.rate.mean for m in results.models if (m.spec.family, m.spec.pooling) == wanted
     )
     return next(fitted, np.full(results.tally.n_neurons, np.nan))
-
-
-def _table(name: str, columns: Mapping[str, Values], results: RunResults) -> pa.Table:
-    return arrow_table(name, _described(name, results.counts), columns)
-
-
-def _of_rows(name: str, rows: Sequence[Row], results: RunResults) -> pa.Table:
-    return table_of_rows(name, _described(name, results.counts), rows)
-
-
-def _described(table: str, counts: SpikeCounts) -> list[Column]:
-    """Return the columns of a table with the units that hold for these counts."""
-    exposure_unit = "s" if counts.exposure_known else "trials"
-    return [
-        replace(
-            column,
-            unit=column.unit.replace(RATE_UNIT, counts.rate_unit).replace(
-                EXPOSURE_UNIT, exposure_unit
-            ),
-        )
-        for column in table_schemas()[table]
-    ]
 
 
 def _diagnostic_rows(fit: GroupFit) -> Iterator[Row]:

@@ -14,8 +14,10 @@ from spikepool.diagnostics.exchangeability import (
     exchangeability_notices,
     run_exchangeability_tests,
 )
+from spikepool.diagnostics.law import infer_law
 from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
+from spikepool.diagnostics.psis import leave_out_trials
 from spikepool.models.plan import ModelPlan
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.contrasts import contrast_groups
@@ -28,6 +30,7 @@ from spikepool.posterior.groups import (
     parts_of,
 )
 from spikepool.posterior.population import summarise_population
+from spikepool.posterior.quadrature import LeaveOut
 from spikepool.posterior.results import PredictiveCheck
 from spikepool.posterior.within import (
     posteriors_of_groups,
@@ -36,6 +39,7 @@ from spikepool.posterior.within import (
 from spikepool.progress import Progress
 from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 from spikepool.runs.baseline_fits import fit_baseline
+from spikepool.runs.holdout import run_holdouts
 from spikepool.runs.interface import RunPlan
 from spikepool.runs.part_fits import FitSettings, PartFit, fit_parts, group_fit
 
@@ -71,6 +75,8 @@ def fit_models(
     tests = _exchangeability(models, plan, tally, progress)
     groups = [column for role, column in plan.table.recognised if role == "group"]
     notices += exchangeability_notices(tests, groups)
+    left_out = [(model.spec, model.leave_out) for model in models]
+    holdout = run_holdouts(plan.models, tally, config, notices, progress)
     return RunResults(
         counts=plan.table,
         tally=tally,
@@ -79,9 +85,9 @@ def fit_models(
         models=models,
         primary=plan.models.primary,
         predictive=_predictive(models, plan, tally, progress),
-        scores=score_models(
-            [(model.spec, model.leave_out) for model in models], plan.models.primary
-        ),
+        scores=score_models(left_out, plan.models.primary, tally),
+        holdout=holdout,
+        laws=infer_law(left_out, plan.models.primary, tally),
         shares=shares,
         exchangeability=tests,
         notices=tuple(notices),
@@ -108,9 +114,9 @@ def _exchangeability(
 def _predictive(
     models: tuple[FittedModel, ...], plan: _Plan, tally: Tally, progress: Progress
 ) -> PredictiveCheck | None:
-    """Check what the primary model predicts, for the picture."""
+    """Check what the primary model predicts, where that is to be reported."""
     report = plan.config.report
-    if not report.plots:
+    if not (bool(report.plots) if report.predictive is None else report.predictive):
         return None
     primary = next(model for model in models if model.spec == plan.models.primary)
     assert primary.draws is not None  # noqa: S101 - kept by _fitted
@@ -133,8 +139,6 @@ def _fitted(
     parts = parts_of(spec, tally)
     settings = FitSettings(plan.config, plan.models.priors)
     fits = fit_parts(spec, parts, settings, notices, progress)
-    left_out = [fit.posterior.quadrature.leave_out for fit in fits if fit.posterior.quadrature]
-    known = [each for each in left_out if each is not None]
     checks = [fit.cross_check for fit in fits if fit.cross_check is not None]
     joint = fits[0] if spec.within is not None else None
     groups = _groups(fits, tally)
@@ -157,11 +161,19 @@ def _fitted(
         baseline=_baseline(drawn, spec, plan, notices, progress),
         seconds=time.perf_counter() - clock,
         draws=draws if keep else None,
-        leave_out=merge_left_out(parts, known) if len(known) == len(parts) else None,
+        leave_out=merge_left_out(parts, [_left_out(fit) for fit in fits]),
         cross_check=worst_of(checks),
         joint=group_fit(WHOLE_TABLE, joint) if joint else None,
         within=summarise_within(joint.posterior, tally, interval) if joint else (),
     )
+
+
+def _left_out(fit: PartFit) -> LeaveOut:
+    """Return what the engine predicts of left-out trials, or else what its draws do."""
+    quadrature = fit.posterior.quadrature
+    if quadrature is not None and quadrature.leave_out is not None:
+        return quadrature.leave_out
+    return leave_out_trials(fit.posterior.draws, fit.part.tally)
 
 
 def _baseline(

@@ -15,6 +15,7 @@ from spikepool.diagnostics.dispersion_share import (
     share_dispersion,
     share_notices,
 )
+from spikepool.models.holdout_plan import check_holdout
 from spikepool.models.plan import ModelPlan, plan_models, refuse_collapsed
 from spikepool.progress import Progress
 from spikepool.report.count_reading import summarise_data
@@ -95,6 +96,7 @@ def plan_counts(config: RunConfig) -> CountPlan:
     tally = tally_counts(counts)
     baseline = tally_counts(counts.baseline.counts) if counts.baseline else None
     models = plan_models(config.model, tally, baseline)
+    check_holdout(config.report, tally)
     for spec in models.specs:
         refuse_collapsed(config.engine, spec)
     shares = share_dispersion(counts, config.engine.seed)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-NAMES = {"overdispersion", "forest", "predictive"}
+NAMES = {"overdispersion", "forest", "predictive", "calibration"}
 """Of a run without a population."""
 
 
@@ -28,7 +28,7 @@ def test_draws_beside_the_results(spikepool, stored):
     before = names_of(stored)
     ended = spikepool("plot", stored)
     assert ended.code == 0
-    assert ended.out == f"3 plots · {stored}-plots\n"
+    assert ended.out == f"4 plots · {stored}-plots\n"
     assert names_of(f"{stored}-plots") == {f"{name}.png" for name in NAMES}
     assert names_of(stored) == before
 

@@ -20,6 +20,7 @@ from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.quadrature import Certificate, HyperparameterSample, LeaveOut
 from spikepool.posterior.results import (
     DispersionEstimates,
+    NeuronCheck,
     NeuronEstimates,
     PopulationParameter,
     PredictiveBand,
@@ -162,6 +163,17 @@ def overdispersion(tally):
     )  # fmt: skip
 
 
+def predictive_check(band, neurons):
+    """Build checks of every neuron with the same bands, and one neuron outside."""
+    pvalue = np.linspace(0.2, 0.8, neurons)
+    pvalue[0] = 0.001
+    checks = {
+        name: NeuronCheck(np.arange(1.0, neurons + 1), np.ones(neurons), pvalue)
+        for name in ("fano", "zeros", "maximum")
+    }
+    return PredictiveCheck(200, band, band, checks, np.linspace(0.01, 0.99, 50))
+
+
 def make_results(**changes):
     """Build the whole run, with fields of `RunResults` changed."""
     counts = spike_counts()
@@ -174,8 +186,10 @@ def make_results(**changes):
         overdispersion=overdispersion(tally),
         models=tuple(fitted(spec, tally) for spec in SPECS),
         primary=PARTIAL,
-        predictive=PredictiveCheck(band, band),
+        predictive=predictive_check(band, tally.n_neurons),
         scores=(),
+        laws=(),
+        holdout=(),
         shares=(
             DispersionShare("stim", 3, 4, 0.75, 0.05, 0.002, 0.004),
             DispersionShare("block", 2, 4, np.nan, np.nan, np.nan, np.nan),
@@ -207,8 +221,9 @@ def integrated(model, **certificate):
     certified = Certificate(**{**passed, **certificate})
     scale = 1 + 0.1 * SPECS.index(spec)
     trial_by_neuron = -scale * np.array([9.0, 2.0, 4.0, 8.5, 3.5, 11.0])
+    cells = len(tally_counts(spike_counts()).count)
     left_out = LeaveOut(
-        trial=np.zeros(0),  # no report shows it
+        trial=-0.5 * scale * np.ones(cells),
         trial_by_neuron=trial_by_neuron,
         neuron=1.25 * trial_by_neuron - 0.5,
         trial_pareto_k=0.3,
@@ -234,7 +249,9 @@ def make_collapsed(run, **certificate):
     check = CrossCheck("nuts", "theta", "upper", "NA", 0.0312, 0.0071, 2, 36)
     models = tuple(integrated(model, **certificate) for model in run.models)
     checked = (*models[:-1], replace(models[-1], cross_check=check))
-    scores = score_models([(model.spec, model.leave_out) for model in checked], run.primary)
+    scores = score_models(
+        [(model.spec, model.leave_out) for model in checked], run.primary, run.tally
+    )
     return replace(run, models=checked, scores=scores)
 
 

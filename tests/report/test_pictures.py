@@ -12,7 +12,7 @@ from scipy import stats
 from spikepool.data.spike_counts import Factor
 from spikepool.errors import BadDataError
 from spikepool.models.spec import ModelSpec
-from spikepool.posterior.results import PredictiveBand, PredictiveCheck
+from spikepool.posterior.results import PredictiveBand
 from spikepool.report.count_pictures import pictures_of_counts
 from spikepool.report.pictures import redraw_pictures, render_pictures
 from spikepool.report.plots.registry import PICTURES
@@ -21,7 +21,7 @@ from spikepool.report.plots.style import PlotStyle
 POISSON = ModelSpec("poisson", "partial", None)
 NB2 = {pooling: ModelSpec("nb2", pooling, pooling) for pooling in ("none", "complete", "partial")}
 OF_POPULATIONS = {"shrinkage", "own_weight", "tau_prior_posterior", "trace"}
-OF_ALL = {"overdispersion", "forest", "predictive"}
+OF_ALL = {"overdispersion", "forest", "predictive", "calibration"}
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ def run_of(make_run):
     band = PredictiveBand(edges[:-1], edges[1:], *np.array([[3, 1, 0]] * 4, dtype=float))
 
     def build(*specs, primary=None):
-        run = make_run(predictive=PredictiveCheck(band, band))
+        run = make_run()
+        run = replace(run, predictive=replace(run.predictive, count=band, fano=band))
         models = tuple(model for model in run.models if model.spec in specs)
         return replace(run, models=models, primary=primary or specs[0])
 

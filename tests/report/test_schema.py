@@ -26,8 +26,26 @@ CONTRACT = {
         "rate_ratio_lower rate_ratio_upper prob_above_baseline"
     ),
     "comparison": (
-        "family pooling dispersion_pooling condition_pooling engine is_primary left_out "
-        "elpd elpd_se elpd_difference elpd_difference_se pareto_k"
+        "family pooling dispersion_pooling condition_pooling engine is_primary group left_out "
+        "elpd elpd_se elpd_difference elpd_difference_se stacking_weight pareto_k"
+    ),
+    "law": (
+        "family pooling dispersion_pooling condition_pooling engine group elpd elpd_behind "
+        "elpd_behind_se stacking_weight neurons neurons_telling law"
+    ),
+    "holdout": (
+        "estimate family pooling dispersion_pooling condition_pooling engine is_primary "
+        "holdout_share holdout_keep trials_fitted trials_aside neurons squared_error "
+        "squared_error_se squared_error_ratio squared_error_ratio_se expected_ratio log_score "
+        "log_score_se log_score_difference log_score_difference_se"
+    ),
+    "predictive": (
+        "neuron group fano_observed fano_expected fano_pvalue zeros_observed zeros_expected "
+        "zeros_pvalue maximum_observed maximum_expected maximum_pvalue"
+    ),
+    "left_out": (
+        "model family pooling dispersion_pooling condition_pooling engine left_out neuron "
+        "condition exposure count n_trials log_density"
     ),
     "labels": ("label quantity levels neurons estimate estimate_se pvalue pvalue_adjusted noticed"),
     "diagnostics": (
@@ -47,7 +65,8 @@ CONTRACT = {
     "overdispersion": (
         "neuron group n_trials mean_count fano_raw fano_lower fano_upper poisson_lower "
         "poisson_upper dispersion_index pvalue_over pvalue_under qvalue_over qvalue_under "
-        "fano_model_median fano_model_lower fano_model_upper prob_fano_above verdict"
+        "fano_model_median fano_model_lower fano_model_upper prob_fano_above "
+        "elpd_over_poisson verdict"
     ),
 }
 

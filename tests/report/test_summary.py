@@ -180,7 +180,8 @@ class TestCollapsed:
     def test_scores_without_the_primarys_have_no_difference(self, collapsed_run):
         """The primary model was sampled by NUTS, the others were not; JSON has no NaN."""
         models = (*collapsed_run.models[:-1], replace(collapsed_run.models[-1], leave_out=None))
-        scores = score_models([(m.spec, m.leave_out) for m in models], collapsed_run.primary)
+        left_out = [(m.spec, m.leave_out) for m in models]
+        scores = score_models(left_out, collapsed_run.primary, collapsed_run.tally)
         found = summarise_run(replace(collapsed_run, models=models, scores=scores), CONFIG, 1.0)
         assert found["models"][3]["elpd"] is None
         assert found["models"][0]["elpd"]["trial"]["difference"] is None

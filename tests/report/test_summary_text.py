@@ -77,7 +77,7 @@ def test_fano_line_without_any(summary):
 def test_predicted_fano_factor_is_told(summary):
     """And that it is not that of the data, where it is not."""
     numbers = {"size": 18394, "observed": 1.5013, "expected": 1.4887, "lower": 1.48, "upper": 1.51}
-    summary["predictive"] = {"median_fano": numbers}
+    summary["predictive"]["median_fano"] = numbers
     told = (
         "           median over 18,394 neuron × condition 1.5; the model predicts 1.49 [1.48, 1.51]"
     )

@@ -130,7 +130,7 @@ class TrialCollector:
         posterior: FloatArray,
         of: IntArray,
     ) -> None:
-        single = self._family.statistics(_single_trials(self._tally, cells))
+        single = self._family.statistics(self._tally.single_trials(cells))
         log_p = self._family.log_likelihood(theta[..., of], delta[..., of], single)
         with np.errstate(divide="ignore"):
             terms = np.log(posterior)[..., of] - log_p
@@ -150,21 +150,6 @@ class TrialCollector:
 def every_second(size: int) -> slice:
     """Take every second node of a long axis: what is averaged over φ is smoother than its parts."""
     return slice(None, None, 2 if size >= _SPARSE else 1)
-
-
-def _single_trials(tally: Tally, cells: IntArray) -> Tally:
-    """Return a tally whose neurons are the given cells, with one trial each."""
-    every = np.arange(len(cells))
-    return replace(
-        tally,
-        neurons=tuple(map(str, every)),
-        neuron=every,
-        condition=np.zeros_like(every),
-        exposure=tally.exposure[cells],
-        count=tally.count[cells],
-        weight=np.ones_like(every),
-        group=np.zeros_like(every),
-    )
 
 
 def without_trials(tally: Tally, cells: IntArray) -> Tally:
@@ -351,7 +336,7 @@ def leave_out_shared(
     weights : ndarray, shape (D,)
     """
     cells = np.arange(len(merged.count))
-    statistics = family.statistics(_single_trials(merged, cells))
+    statistics = family.statistics(merged.single_trials(cells))
     single = by_neuron(family, statistics, phi, len(weights))
     place = {
         cell: i

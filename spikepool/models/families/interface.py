@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from scipy import special
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.models.statistics import CountStatistics, count_statistics
+
+_LEAST_ALPHA = 1e-12
+"""Counts with less variance of their gain are drawn and summed as Poisson counts."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,10 @@ class CountFamily(ABC):
     ) -> IntArray:
         """Draw counts with the given `mean` count and `dispersion` e^δ (same shape)."""
 
+    @abstractmethod
+    def cumulative(self, count: IntArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
+        """P(y <= `count`) at the given `mean` count and `dispersion` e^δ; shapes broadcast."""
+
     def log_likelihood(
         self, theta: FloatArray, delta: FloatArray, s: CountStatistics
     ) -> FloatArray:
@@ -143,8 +151,25 @@ def sum_by_neuron(values: FloatArray, neuron: IntArray, n_neurons: int) -> Float
     return total
 
 
+def gamma_poisson_cumulative(count: IntArray, mean: FloatArray, alpha: FloatArray) -> FloatArray:
+    """P(y <= `count`) of Poisson counts whose gain is gamma, of mean 1 and variance `alpha`.
+
+    It is 1 − I(α m / (1 + α m); y + 1, 1/α), the regularised incomplete beta function, which keeps
+    its digits where α is small; Poisson's below 1e-12.
+    """
+    below = count < 0
+    known = np.where(below, 0, count)
+    alpha_or_one = np.where(alpha > _LEAST_ALPHA, alpha, 1.0)
+    share = alpha_or_one * mean / (1 + alpha_or_one * mean)
+    gamma = special.betaincc(known + 1, 1 / alpha_or_one, share)
+    poisson = special.pdtr(known, mean)
+    return np.where(below, 0.0, np.where(alpha > _LEAST_ALPHA, gamma, poisson))
+
+
 def gamma_poisson(mean: FloatArray, alpha: FloatArray, rng: np.random.Generator) -> IntArray:
     """Draw counts with a gamma gain of mean 1 and variance `alpha`; Poisson where it is 0."""
     shape = 1 / np.maximum(alpha, 1e-300)
-    gain = np.where(alpha > 1e-12, rng.gamma(np.minimum(shape, 1e12)) / np.minimum(shape, 1e12), 1)
+    gain = np.where(
+        alpha > _LEAST_ALPHA, rng.gamma(np.minimum(shape, 1e12)) / np.minimum(shape, 1e12), 1
+    )
     return rng.poisson(mean * gain).astype(np.int64)

@@ -5,7 +5,13 @@ from typing import Any, override
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
-from spikepool.models.families.interface import CountFamily, Direction, Terms, gamma_poisson
+from spikepool.models.families.interface import (
+    CountFamily,
+    Direction,
+    Terms,
+    gamma_poisson,
+    gamma_poisson_cumulative,
+)
 from spikepool.models.families.negative_binomial import negative_binomial_terms
 from spikepool.models.statistics import CountStatistics
 
@@ -35,3 +41,7 @@ class NB1(CountFamily):
         self, mean: FloatArray, dispersion: FloatArray, rng: np.random.Generator
     ) -> IntArray:
         return gamma_poisson(mean, dispersion**2 / mean, rng)
+
+    @override
+    def cumulative(self, count: IntArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
+        return gamma_poisson_cumulative(count, mean, dispersion**2 / mean)

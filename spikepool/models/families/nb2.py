@@ -10,6 +10,7 @@ from spikepool.models.families.interface import (
     Direction,
     Terms,
     gamma_poisson,
+    gamma_poisson_cumulative,
     sum_by_neuron,
 )
 from spikepool.models.families.negative_binomial import negative_binomial_terms
@@ -44,3 +45,7 @@ class NB2(CountFamily):
         self, mean: FloatArray, dispersion: FloatArray, rng: np.random.Generator
     ) -> IntArray:
         return gamma_poisson(mean, dispersion**2, rng)
+
+    @override
+    def cumulative(self, count: IntArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
+        return gamma_poisson_cumulative(count, mean, dispersion**2)

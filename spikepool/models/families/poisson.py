@@ -3,6 +3,7 @@
 from typing import Any, override
 
 import numpy as np
+from scipy import special
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.models.families.interface import CountFamily, Terms
@@ -30,3 +31,7 @@ class Poisson(CountFamily):
         self, mean: FloatArray, dispersion: FloatArray, rng: np.random.Generator
     ) -> IntArray:
         return rng.poisson(mean).astype(np.int64)
+
+    @override
+    def cumulative(self, count: IntArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
+        return np.where(count < 0, 0.0, special.pdtr(np.maximum(count, 0), mean))

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spikepool.report.plots.about import About, AboutEstimates
+from spikepool.report.plots.calibration import draw_calibration
 from spikepool.report.plots.dispersion_shrinkage import draw_dispersion_shrinkage
 from spikepool.report.plots.estimates import draw_estimate_forest, draw_estimate_shrinkage
 from spikepool.report.plots.evoked import draw_evoked
@@ -34,6 +35,7 @@ PICTURES: Final[dict[str, Draw[About]]] = {
     "evoked": draw_evoked,
     "tuning": draw_tuning,
     "predictive": draw_predictive,
+    "calibration": draw_calibration,
     "trace": draw_trace,
 }
 

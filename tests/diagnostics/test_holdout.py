@@ -1,0 +1,152 @@
+"""Trials kept aside: split as asked, errors without bias, scores against closed forms."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from spikepool.config import ReportOptions
+from spikepool.diagnostics.holdout import (
+    Kept,
+    Prediction,
+    predict_aside,
+    score_predictions,
+    split_trials,
+)
+from spikepool.errors import UsageError
+from spikepool.models.holdout_plan import check_holdout
+from spikepool.models.parametrization import Parametrization
+from spikepool.models.spec import ModelSpec
+from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
+from spikepool.posterior.results import NeuronEstimates, Summary
+
+SHAPE, RATE = 4.0, 0.5
+"""Of a gamma prior of the rates."""
+PARTIAL = ModelSpec("poisson", "partial", None)
+
+
+@pytest.fixture
+def tally(build_tally):
+    """Return 300 Poisson neurons of 12 trials, half of them twice as long, rates from the prior."""
+    rng = np.random.default_rng(1)
+    rates = rng.gamma(SHAPE, 1 / RATE, (300, 1))
+    exposure = np.tile([1.0, 2.0], (300, 6))
+    return build_tally(rng.poisson(rates * exposure), exposure=exposure)
+
+
+def conjugate(tally, rng, draws=2000):
+    """Return exact posterior draws of a gamma prior, and what is reported of them."""
+    shape, rate = SHAPE + tally.spike_count, RATE + tally.total_exposure
+    n = tally.n_neurons
+    found = PosteriorDraws(
+        spec=PARTIAL,
+        engine="nuts",
+        neurons=tally.neurons,
+        population={},
+        theta=np.log(rng.gamma(shape, 1 / rate, (1, draws, n))),
+        delta=None,
+        parametrization=Parametrization(np.ones(n), np.ones(n)),
+        sampler=SamplerStatistics(0, np.ones(1), 1, 0.0, 0.0),
+    )
+    nothing = np.full(n, np.nan)
+    rates = Summary(shape / rate, nothing, np.sqrt(shape) / rate, nothing, nothing)
+    unknown = Summary(*[nothing] * 5)
+    estimates = NeuronEstimates(
+        PARTIAL, tally.neurons, "spikes/s", tally.n_trials, tally.total_exposure,
+        tally.spike_count, nothing, rates, unknown, nothing, unknown, nothing, nothing, None,
+    )  # fmt: skip
+    return estimates, found
+
+
+@pytest.mark.parametrize(
+    ("kept", "least", "most"),
+    [(Kept(trials=5), 5, 5), (Kept(trials=50), 12, 12), (Kept(share=0.3), 8, 9)],
+)
+def test_every_neuron_keeps_its_number(tally, kept, least, most):
+    """Of a share the fraction of a trial is drawn; nothing is lost, the same seed splits alike."""
+    split = split_trials(tally, kept, seed=3)
+    assert least <= split.fitted.n_trials.min() <= split.fitted.n_trials.max() <= most
+    both = split.fitted.spike_count + split.aside.per_neuron(split.aside.count * split.aside.weight)
+    np.testing.assert_array_equal(both, tally.spike_count)
+    again = split_trials(tally, kept, seed=3)
+    np.testing.assert_array_equal(again.fitted.weight, split.fitted.weight)
+
+
+def test_shares_are_right_on_average(tally):
+    """3.6 of 12 trials: over 300 neurons within 5 standard errors of 0.49 / √300."""
+    split = split_trials(tally, Kept(share=0.3), seed=3)
+    aside = 12 - split.fitted.n_trials
+    assert abs(aside.mean() - 3.6) < 5 * 0.49 / np.sqrt(300)
+
+
+def test_conditions_are_split_each_alone(build_tally):
+    """Two trials of each stay, and one that is alone stays too."""
+    tally = build_tally(
+        [[1, 2, 3, 4, 5, 6, 7]] * 2, condition=[[0, 0, 0, 1, 1, 1, 2], [0, 0, 0, 0, 0, 0, 1]]
+    )
+    split = split_trials(tally, Kept(trials=2), seed=1)
+    assert split.fitted.responses.size == tally.responses.size == 5
+    np.testing.assert_array_equal(
+        np.bincount(split.fitted.responses.of_cell, split.fitted.weight), [2, 2, 1, 2, 1]
+    )
+    np.testing.assert_array_equal(
+        np.bincount(split.response_aside, split.aside.weight, 5), [1, 1, 0, 4, 0]
+    )
+
+
+def test_scores_against_closed_forms(tally):
+    """The model is right: it predicts its own error, and negative binomials the trials aside.
+
+    Squared errors and ratios within 4 of their own standard errors; the log score within 2e-3 of
+    its closed form, at 2,000 draws of 4,500 trials.
+    """
+    split = split_trials(tally, Kept(trials=3), seed=2)
+    estimates, draws = conjugate(split.fitted, np.random.default_rng(4))
+    raw, pooled = score_predictions([predict_aside(estimates, draws, split)], PARTIAL, split)
+    assert raw.spec is None
+    assert (raw.ratio, raw.ratio_se) == (1, 0)
+    assert abs(pooled.squared_error - np.mean(estimates.rate.sd**2)) < 4 * pooled.squared_error_se
+    assert abs(pooled.ratio - pooled.expected_ratio) < 4 * pooled.ratio_se
+    assert pooled.ratio_se < 0.06
+    shape, rate = SHAPE + split.fitted.spike_count, RATE + split.fitted.total_exposure
+    of, exposure = split.aside.neuron, split.aside.exposure
+    exact = stats.nbinom(shape[of], rate[of] / (rate[of] + exposure)).logpmf(split.aside.count)
+    mean = np.sum(exact * split.aside.weight) / split.aside.weight.sum()
+    assert pooled.log_score == pytest.approx(mean, abs=2e-3)
+    assert (pooled.gain, pooled.gain_se) == (0, 0)
+
+
+def test_true_rates_have_no_error(build_tally):
+    """The noise of the trials aside is taken off: an error of 0 within 4 standard errors."""
+    rng = np.random.default_rng(6)
+    rates = rng.gamma(SHAPE, 1 / RATE, 300)
+    tally = build_tally(rng.poisson(rates[:, np.newaxis], (300, 10)))
+    split = split_trials(tally, Kept(trials=2), seed=2)
+    known = Prediction(PARTIAL, rates, 0 * rates, rates, 0 * rates)
+    _, score = score_predictions([known], PARTIAL, split)
+    assert abs(score.squared_error) < 4 * score.squared_error_se
+    off = replace(known, rate=rates + 1)
+    _, score = score_predictions([off], PARTIAL, split)
+    assert abs(score.squared_error - 1) < 4 * score.squared_error_se
+
+
+def test_one_trial_aside_has_a_log_score_only(build_tally):
+    """Its noise cannot be told from its error."""
+    tally = build_tally(np.random.default_rng(1).poisson(5, (20, 3)))
+    split = split_trials(tally, Kept(trials=2), seed=2)
+    estimates, draws = conjugate(split.fitted, np.random.default_rng(4), 100)
+    _, score = score_predictions([predict_aside(estimates, draws, split)], PARTIAL, split)
+    assert score.neurons == 0
+    assert np.isnan([score.squared_error, score.ratio, score.expected_ratio]).all()
+    assert np.isfinite(score.log_score)
+
+
+def test_holdout_that_fits_everything_is_refused(build_tally):
+    """Before anything is fitted, with the largest number that leaves something."""
+    tally = build_tally([[1, 2, 3], [1, 2]])
+    check_holdout(ReportOptions(holdout=0.1, holdout_keep=(1, 2)), tally)
+    with pytest.raises(UsageError, match=r"--holdout-keep 3: no neuron has more than 3 trials"):
+        check_holdout(ReportOptions(holdout_keep=(1, 3)), tally)
+    with pytest.raises(UsageError, match=r"--holdout 0.1: no neuron has two trials"):
+        check_holdout(ReportOptions(holdout=0.1), build_tally([[1], [2]]))
