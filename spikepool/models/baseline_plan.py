@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from spikepool.config import ModelOptions
 from spikepool.data.spike_counts import Notice
 from spikepool.data.tally import Tally
-from spikepool.data.wording import quoted
-from spikepool.models.identifiability import refuse_unidentified
+from spikepool.models.identifiability.finding import Finding
+from spikepool.models.identifiability.gate import find_all
 from spikepool.models.prior_spec import priors_of
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -25,15 +23,19 @@ class BaselinePlan:
         Of the trials without a stimulus.
     priors : Priors
         Those of the run, with m0 of these trials.
+    findings : tuple of Finding
+        What these trials cannot tell of the models.
+    notices : tuple of Notice
+        What the fits leave aside.
     """
 
     tally: Tally
     priors: Priors
+    findings: tuple[Finding, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
-def plan_baseline(
-    options: ModelOptions, specs: Sequence[ModelSpec], tally: Tally, notices: list[Notice]
-) -> BaselinePlan:
+def plan_baseline(options: ModelOptions, specs: Sequence[ModelSpec], tally: Tally) -> BaselinePlan:
     """Plan the fits of a baseline.
 
     Parameters
@@ -43,44 +45,29 @@ def plan_baseline(
         The models of the stimuli.
     tally : Tally
         Of the trials without a stimulus.
-    notices : list of Notice
 
     Returns
     -------
     BaselinePlan
-
-    Raises
-    ------
-    NotIdentifiableError
-        If these trials cannot tell the parameters of one of the models.
     """
-    if any(spec.dispersion_pooling for spec in specs) and tally.n_trials.max() < 2:
-        refuse_unidentified(
-            options,
-            notices,
-            "a negative-binomial model of the baseline needs repeated trials, and no neuron has "
-            "two without a stimulus",
-            "fit --family poisson",
+    fitted = tuple(dict.fromkeys(baseline_spec(spec) for spec in specs))
+    findings = tuple(
+        replace(
+            finding,
+            baseline=True,
+            message=f"trials without a stimulus: {finding.message}",
+            remedy=f"{finding.remedy}; or fit without a baseline (leave blanks out with --where)",
         )
-    sizes = np.bincount(tally.group, minlength=len(tally.groups))
-    if any("partial" in (spec.pooling, spec.dispersion_pooling) for spec in specs):
-        for group in np.flatnonzero(sizes == 1):
-            of = f"group {quoted(tally.groups[group])}" if len(tally.groups) > 1 else "the table"
-            refuse_unidentified(
-                options,
-                notices,
-                "partial pooling of the baseline needs a population, and one neuron only of "
-                f"{of} has trials without a stimulus",
-                "fit without a baseline (blanks: leave them out with --where), or fit "
-                "--pooling none",
-            )
+        for finding in find_all(fitted, tally)
+    )
+    notices: tuple[Notice, ...] = ()
     if any(spec.within for spec in specs):
         text = (
             "the baseline is fitted without the labels within groups: its intervals are about "
             "those that were recorded"
         )
-        notices.append(Notice("baseline-without-labels", text))
-    return BaselinePlan(tally, priors_of(options, tally))
+        notices = (Notice("baseline-without-labels", text),)
+    return BaselinePlan(tally, priors_of(options, tally), findings, notices)
 
 
 def baseline_spec(spec: ModelSpec) -> ModelSpec:

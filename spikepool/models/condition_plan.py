@@ -1,4 +1,4 @@
-"""What a design with conditions can tell of effects on all neurons, and what it cannot."""
+"""Whether conditions can have effects on all neurons."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,6 @@ from spikepool.errors import UsageError
 from spikepool.models.options_in_use import OptionOfSome, check_in_use
 from spikepool.models.spec import ModelSpec
 
-FEW_CONDITIONS = 5
-"""Fewer conditions say little of how far their effects differ."""
 _EFFECTS = OptionOfSome(
     name="--condition-effects",
     of="partially pooled conditions",
@@ -55,15 +53,14 @@ def refuse_condition_effects(options: ModelOptions, tally: Tally) -> None:
 
 
 def check_condition_effects(
-    options: ModelOptions, specs: Sequence[ModelSpec], tally: Tally, notices: list[Notice]
+    options: ModelOptions, specs: Sequence[ModelSpec], notices: list[Notice]
 ) -> None:
-    """Refuse effects of conditions that no model has; say what to know of them.
+    """Refuse effects of conditions that no model has; name the models without them.
 
     Parameters
     ----------
     options : ModelOptions
     specs : sequence of ModelSpec
-    tally : Tally
     notices : list of Notice
 
     Raises
@@ -71,11 +68,5 @@ def check_condition_effects(
     UsageError
         If no model pools conditions partially.
     """
-    if not options.condition_effects:
-        return
-    check_in_use(_EFFECTS, specs, lambda spec: spec.condition_effects, notices)
-    if len(tally.conditions) < FEW_CONDITIONS:
-        text = (
-            f"{len(tally.conditions)} conditions say little about ω_c, the spread of their effects"
-        )
-        notices.append(Notice("few-conditions", text))
+    if options.condition_effects:
+        check_in_use(_EFFECTS, specs, lambda spec: spec.condition_effects, notices)

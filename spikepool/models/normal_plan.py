@@ -1,6 +1,6 @@
 """Which models of estimates to fit, and each of them in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import assert_never
@@ -8,7 +8,10 @@ from typing import assert_never
 from spikepool.config import ModelOptions
 from spikepool.data.estimates import Estimates
 from spikepool.data.spike_counts import Notice
-from spikepool.errors import NotIdentifiableError, UsageError
+from spikepool.errors import UsageError
+from spikepool.models.identifiability.finding import Finding
+from spikepool.models.identifiability.gate import leave_out, notices_of, refuse
+from spikepool.models.identifiability.populations import find_one_population, partially_pooled
 from spikepool.models.normal_normal import normal_hyperparameters
 from spikepool.models.normal_priors import NormalPriors, normal_priors_of
 from spikepool.models.populations import POPULATIONS
@@ -16,7 +19,6 @@ from spikepool.models.prior_spec import PARAMETERS, prior_notices
 from spikepool.models.priors import RootInverseGamma
 from spikepool.models.spec import ModelSpec, Pooling
 
-FEW_NEURONS = 5
 _POOLINGS: tuple[Pooling, ...] = ("none", "complete", "partial")
 _BY_PREFERENCE: tuple[Pooling, ...] = ("partial", "none", "complete")
 
@@ -33,12 +35,15 @@ class NormalPlan:
     priors : NormalPriors
         Of all models, in the unit of the estimates.
     notices : tuple of Notice
+    findings : tuple of Finding
+        What the design cannot tell of these models, and why others were left out.
     """
 
     specs: tuple[ModelSpec, ...]
     primary: ModelSpec
     priors: NormalPriors
     notices: tuple[Notice, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def plan_normal_models(options: ModelOptions, estimates: Estimates) -> NormalPlan:
@@ -60,48 +65,33 @@ def plan_normal_models(options: ModelOptions, estimates: Estimates) -> NormalPla
     UsageError
         If the options exclude each other, or a prior cannot be used.
     """
-    notices: list[Notice] = []
-    poolings = _poolings(options, estimates, notices)
-    specs = tuple(_spec(pooling, options) for pooling in dict.fromkeys(poolings))
-    if options.population != "normal" and options.pooling and "partial" not in poolings:
+    poolings: tuple[Pooling, ...] = options.pooling or _POOLINGS
+    if options.population != "normal" and "partial" not in poolings:
         raise UsageError(
             f"--population {options.population}: only partial pooling has a population",
             "add --pooling partial",
         )
-    notices += prior_notices(options, {name for spec in specs for name in _prior_names(spec)})
+    specs = tuple(_spec(pooling, options) for pooling in dict.fromkeys(poolings))
+    specs, left_out = leave_out(options, specs, _find(specs, estimates))
+    findings = (*left_out, *_find(specs, estimates))
+    refuse(options, findings)
+    notices = list(prior_notices(options, {name for spec in specs for name in _prior_names(spec)}))
     if estimates.group is not None and len(estimates.group.values) > 1:
         text = f"{len(estimates.group.values):,} groups are fitted as one population"
         notices.append(Notice("groups-merged", text))
-    if 1 < estimates.n_neurons < FEW_NEURONS and "partial" in poolings:
-        text = f"{estimates.n_neurons} neurons say little about τ, the spread between neurons"
-        notices.append(Notice("few-neurons", text))
+    notices += notices_of(findings)
     priors = normal_priors_of(options, estimates)
-    return NormalPlan(specs, _primary(options, specs), priors, tuple(notices))
+    return NormalPlan(specs, _primary(options, specs), priors, tuple(notices), findings)
+
+
+def _find(specs: Sequence[ModelSpec], estimates: Estimates) -> tuple[Finding, ...]:
+    pooled = partially_pooled(specs)
+    return tuple(find_one_population(pooled, estimates.n_neurons)) if pooled else ()
 
 
 def _spec(pooling: Pooling, options: ModelOptions) -> ModelSpec:
     population = options.population if pooling == "partial" else "normal"
     return ModelSpec("normal", pooling, None, population)
-
-
-def _poolings(
-    options: ModelOptions, estimates: Estimates, notices: list[Notice]
-) -> tuple[Pooling, ...]:
-    """Leave out partial pooling, or refuse it, of a single neuron."""
-    asked: tuple[Pooling, ...] = options.pooling or _POOLINGS
-    if estimates.n_neurons > 1 or "partial" not in asked:
-        return asked
-    message = "one neuron is no population: partial pooling"
-    if not options.pooling:
-        notices.append(Notice("partial-left-out", f"{message} is left out"))
-        return tuple(pooling for pooling in asked if pooling != "partial")
-    if not options.allow_unidentified:
-        raise NotIdentifiableError(
-            f"{message} cannot tell τ, the spread between neurons",
-            "fit --pooling none (or --allow-unidentified)",
-        )
-    notices.append(Notice("not-identified", f"not to be trusted: {message}"))
-    return asked
 
 
 def _primary(options: ModelOptions, specs: tuple[ModelSpec, ...]) -> ModelSpec:

@@ -13,6 +13,7 @@ INFORMATIVE = frozenset(
         *("index-column", "filled-zeros", "missing-counts", "nested-columns"),
         *("exposure-overruled", "nb-left-out", "partial-left-out", "sampled-again"),
         *("labels-within", "within-left-out", "effects-left-out", "baseline-suggested"),
+        "one-mean-each",
     )
 )
 """Notices that inform; every other one warns."""

@@ -12,9 +12,9 @@ from spikepool.errors import NotIdentifiableError, UsageError
 from spikepool.models.plan import plan_models
 from spikepool.models.priors import HalfNormal, default_priors
 
-REPEATED = [[1, 2, 3]] * 6
+REPEATED = [[8, 9, 16, 12, 7, 15, 11]] * 6
 SINGLE_TRIALS = [[1], [0], [4], [2], [9], [3]]
-ONE_NEURON = [[3, 1, 4]]
+ONE_NEURON = [[30, 10, 40]]
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_dispersion_pooling_of_poisson_alone_is_a_usage_error(plan):
 
 def test_merged_conditions_are_noted(build_counts):
     """What the table tells apart and the fit does not."""
-    counts = build_counts([[1, 2]] * 5, condition=[[0, 1]] * 5)
+    counts = build_counts([[8, 9, 16, 12]] * 5, condition=[[0, 1, 0, 1]] * 5)
     tally = tally_counts(counts)
     assert not plan_models(ModelOptions(), tally).notices
     (note,) = plan_models(ModelOptions(condition_pooling="complete"), tally).notices
@@ -182,7 +182,7 @@ def test_merged_conditions_are_noted(build_counts):
 
 def test_conditions_are_pooled_as_the_rates_unless_told_otherwise(build_counts):
     """And not at all where the table has one."""
-    several = tally_counts(build_counts([[1, 2]] * 5, condition=[[0, 1]] * 5))
+    several = tally_counts(build_counts([[8, 9, 16, 12]] * 5, condition=[[0, 1, 0, 1]] * 5))
     specs = plan_models(ModelOptions(), several).specs
     assert all(spec.condition_pooling == spec.pooling for spec in specs)
     assert {spec.name for spec in specs} >= {"nb2-partial", "poisson-none"}
@@ -206,7 +206,7 @@ class TestGroups:
         def plan_of(sizes, trials=None, **options):
             trials = trials or dict.fromkeys(sizes, 3)
             names = [name for name, size in sizes.items() for _ in range(size)]
-            counts = build_counts([[1, 4, 2][: trials[name]] for name in names])
+            counts = build_counts([[8, 9, 16][: trials[name]] for name in names])
             codes_of = np.array([[*sizes].index(name) for name in names], dtype=np.int64)
             group = Labels("area", tuple(sizes), codes_of[counts.neuron.codes])
             return plan_models(ModelOptions(**options), tally_counts(replace(counts, group=group)))
@@ -242,13 +242,16 @@ class TestGroups:
         assert note.message.endswith(": V2, V3")
         assert not planned({"V1": 5, "V2": 4}, pooling="complete").notices
 
-    def test_single_trials_are_named(self, planned):
-        """Where another group has repeats, and dispersions are fitted."""
+    def test_of_single_trials_is_refused_by_name(self, planned):
+        """Though another group has repeats: its populations are its own."""
         trials = {"V1": 3, "V2": 1}
-        (note,) = planned({"V1": 5, "V2": 5}, trials).notices
-        assert note.code == "one-trial-groups"
-        assert note.message.endswith(": V2")
+        with pytest.raises(NotIdentifiableError, match="repeated trials in every group") as refused:
+            planned({"V1": 5, "V2": 5}, trials)
+        assert refused.value.message.endswith(", in: V2")
+        made = planned({"V1": 5, "V2": 5}, trials, allow_unidentified=True)
+        assert codes(made) == ["not-identified"]
         assert not planned({"V1": 5, "V2": 5}, trials, family="poisson").notices
+        assert not planned({"V1": 5, "V2": 5}, trials, pooling="none").notices
 
     def test_more_than_fifteen_are_not_compared(self, planned):
         """Fifteen are."""
@@ -260,7 +263,7 @@ class TestGroups:
 
 def test_one_condition_needs_no_note(plan):
     """Nothing is merged."""
-    assert not plan(REPEATED, condition=[[0] * 3] * 6).notices
+    assert not plan(REPEATED, condition=[[0] * 7] * 6).notices
 
 
 class TestPopulation:
