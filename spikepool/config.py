@@ -192,7 +192,8 @@ class ModelOptions(Section):
     primary: str | None = None
     """Model of the table neurons, as family:pooling[:dispersion-pooling]. [default: nb2:partial]"""
     allow_unidentified: bool = False
-    """Fit even what the design cannot tell; the results say so."""
+    """Fit even what the design cannot tell (see spikepool check); the numbers concerned are
+    marked."""
 
 
 class EngineOptions(Section):

@@ -68,6 +68,22 @@ def plan_run(config: RunConfig) -> "RunPlan[Any, Any, Any]":
     return plan_counts(config)
 
 
+def check_design(config: RunConfig) -> "RunPlan[Any, Any, Any]":
+    """Read the tables and choose the models, whatever the design cannot tell of them.
+
+    Parameters
+    ----------
+    config : RunConfig
+
+    Returns
+    -------
+    RunPlan
+        With all that was found.
+    """
+    insisting = config.model.model_copy(update={"allow_unidentified": True})
+    return plan_run(config.model_copy(update={"model": insisting}))
+
+
 def run(config: RunConfig, output: Path, progress: Progress | None = None) -> RunOutcome:
     """Fit the models of `config` and write the output directory.
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from spikepool import __version__
+from spikepool.cli.check import check_command
 from spikepool.cli.compare import compare_command
 from spikepool.cli.fit import fit_command
 from spikepool.cli.model import model_command
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("fit")(fit_command)
 app.command("compare")(compare_command)
+app.command("check")(check_command)
 app.command("plot")(plot_command)
 app.command("model")(model_command)
 app.command("simulate")(simulate_command)

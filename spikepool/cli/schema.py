@@ -27,7 +27,7 @@ def schema_command(
     from dataclasses import asdict
 
     from spikepool.report.normal_schema import normal_table_schemas
-    from spikepool.report.schema import FLAGS, table_schemas
+    from spikepool.report.schema import FLAGS, POPULATION_FLAGS, table_schemas
 
     schemas = table_schemas() if family is None else normal_table_schemas()
     if table is not None and table not in schemas:
@@ -39,14 +39,21 @@ def schema_command(
     }
     if as_json:
         flags = FLAGS if family is None else {}
-        print(json.dumps({"tables": chosen, "flags": flags}, indent=2))
+        words = {"flags": flags, "population_flags": POPULATION_FLAGS}
+        print(json.dumps({"tables": chosen, **words}, indent=2))
         return
     for line in _lines(chosen):
         print(line)
     if family is None and table in (None, "estimates", "neurons"):
-        print("words in the column flags")
-        for flag, meaning in FLAGS.items():
-            print(f"  {flag:<24} {meaning}")
+        _print_flags("words in the column flags", FLAGS)
+    if table in (None, "population", "contrasts"):
+        _print_flags("words in the column flags of populations", POPULATION_FLAGS)
+
+
+def _print_flags(title: str, flags: dict[str, str]) -> None:
+    print(title)
+    for flag, meaning in flags.items():
+        print(f"  {flag:<24} {meaning}")
 
 
 def _lines(tables: dict[str, list[dict[str, str]]]) -> Iterator[str]:

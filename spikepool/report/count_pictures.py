@@ -10,6 +10,7 @@ from spikepool.data.spike_counts import FloatArray
 from spikepool.models.priors import Priors, prior_density
 from spikepool.posterior.results import PopulationParameter
 from spikepool.posterior.tuning import raw_tuning_strength
+from spikepool.report.identifiability import is_identified
 from spikepool.report.pictures import Picture
 from spikepool.report.plots.about import About
 from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
@@ -40,8 +41,9 @@ def pictures_of_counts(results: RunResults, interval: float) -> Iterator[Picture
 
 
 def _about(results: RunResults, model: FittedModel, interval: float) -> About:
+    identified = is_identified(model.spec, results.findings)
     return About(
-        model=model.spec.label,
+        model=model.spec.label + ("" if identified else " (not identified)"),
         n_neurons=results.tally.n_neurons,
         n_trials=int(results.tally.n_trials.sum()),
         rate_unit=results.tally.rate_unit,

@@ -11,6 +11,7 @@ from spikepool.report.text_parts import (
     Summary,
     columns_by_role,
     cross_check_text,
+    doubt_mark,
     own_weight_line,
     primary_label,
     span,
@@ -94,7 +95,7 @@ def model_lines(models: list[Summary]) -> Iterator[str]:
 def _model_rows(model: Summary) -> Iterator[_Cells]:
     """Yield a model's row; where it has groups, a row for each of them below it."""
     label = primary_label(model)
-    elpd = _elpd_cell(model) + ("" if model["converged"] else "  ! not converged")
+    elpd = _elpd_cell(model) + doubt_mark(model)
     populations = model["population"]
     if len(populations) > 1:
         yield label, "", "", "", elpd

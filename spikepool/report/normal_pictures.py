@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from spikepool.report.identifiability import is_identified
 from spikepool.report.normal_results import NormalResults
 from spikepool.report.pictures import Picture
 from spikepool.report.plots.about import AboutEstimates
@@ -27,5 +28,6 @@ def pictures_of_estimates(results: NormalResults, interval: float) -> Iterator[P
     reach, primary = float(ndtri((1 + interval) / 2)), results.primary_model
     pooled = next((fit for fit in results.models if fit.spec.pooling == "partial"), primary)
     for name, fit in (("shrinkage", pooled), ("forest", primary)):
-        about = AboutEstimates(fit.spec.label, results.estimates.n_neurons, interval)
+        doubt = "" if is_identified(fit.spec, results.findings) else " (not identified)"
+        about = AboutEstimates(fit.spec.label + doubt, results.estimates.n_neurons, interval)
         yield Picture(name, about, prepare_estimates(results.estimates, fit.posterior, reach))

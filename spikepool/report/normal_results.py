@@ -7,6 +7,7 @@ from spikepool.data.estimates import Estimates
 from spikepool.data.spike_counts import Source
 from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.normal_checks import NormalCheck, normal_problems
+from spikepool.models.identifiability.finding import Finding
 from spikepool.models.normal_priors import NormalPriors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.normal_results import NormalPosterior
@@ -48,10 +49,13 @@ class NormalResults(Results[NormalFit]):
     ----------
     estimates : Estimates
     priors : NormalPriors
+    findings : tuple of Finding
+        What the design cannot tell.
     """
 
     estimates: Estimates
     priors: NormalPriors
+    findings: tuple[Finding, ...] = ()
 
     @property
     @override

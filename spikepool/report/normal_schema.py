@@ -1,7 +1,9 @@
 """The columns of the tables of a run of estimates (``--family normal``)."""
 
 from spikepool.report.columns import (
+    FLAGS_OF_POPULATION,
     GROUP,
+    IDENTIFIABILITY,
     IS_PRIMARY,
     OWN_WEIGHT_ENDS,
     Column,
@@ -27,6 +29,7 @@ def normal_table_schemas() -> dict[str, tuple[Column, ...]]:
         "estimates": ESTIMATES,
         "neurons": (*ESTIMATES, *SIDE_BY_SIDE),
         "population": POPULATION,
+        "identifiability": IDENTIFIABILITY,
         "diagnostics": DIAGNOSTICS,
     }
 
@@ -100,6 +103,7 @@ POPULATION = (
     ),
     number("ess_tail", "draws", "Effective sample size in the tails. Empty: collapsed."),
     number("r_hat", "", "Rank-normalised split R-hat. Empty: collapsed."),
+    FLAGS_OF_POPULATION,
 )
 
 DIAGNOSTICS = (

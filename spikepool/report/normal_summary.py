@@ -5,6 +5,7 @@ import numpy as np
 from spikepool.config import RunConfig
 from spikepool.data.estimates import Estimates
 from spikepool.posterior.results import PopulationParameter
+from spikepool.report.identifiability import findings_as_json, is_identified
 from spikepool.report.normal_results import NormalFit, NormalResults
 from spikepool.report.summary_parts import (
     MOST_MOVED,
@@ -38,6 +39,7 @@ def summarise_normal_run(results: NormalResults, config: RunConfig, seconds: flo
         "priors": {name: str(results.priors.of(name)) for name in ("mu", "tau", "theta")},
         "models": [_model(fit, results) for fit in results.models],
         "shrinkage": _shrinkage(results),
+        "identifiability": findings_as_json(results.findings),
     }
     return summary_of(results, config, seconds, found)
 
@@ -63,6 +65,7 @@ def _model(fit: NormalFit, results: NormalResults) -> Json:
         "engine": posterior.engine,
         "is_primary": fit.spec == results.primary,
         "converged": not fit.problems,
+        "identified": is_identified(fit.spec, results.findings),
         "problems": list(fit.problems),
         "population": {each.parameter: _interval(each) for each in posterior.population},
         "ess": finite(importance.ess) if importance else None,

@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from spikepool.models.spec import ModelSpec, Pooling
 from spikepool.report.arrow_tables import Values, arrow_table, table_of_rows, with_neuron_columns
+from spikepool.report.identifiability import make_identifiability, parameter_flags
 from spikepool.report.normal_results import NormalFit, NormalResults
 from spikepool.report.normal_schema import normal_table_schemas
 
@@ -36,6 +37,7 @@ def make_normal_tables(results: NormalResults) -> dict[str, pa.Table]:
         "estimates": _of_neurons(pa.concat_tables(estimates).combine_chunks(), results),
         "neurons": _of_neurons(neurons, results),
         "population": table_of_rows("population", described["population"], _population(results)),
+        "identifiability": make_identifiability(results.findings),
         "diagnostics": table_of_rows(
             "diagnostics", described["diagnostics"], _diagnostics(results)
         ),
@@ -90,7 +92,11 @@ def _means(results: NormalResults, pooling: Pooling) -> Values:
 
 def _population(results: NormalResults) -> list[dict[str, object]]:
     return [
-        {**_model_cells(fit.spec, fit.posterior.engine), **vars(parameter)}
+        {
+            **_model_cells(fit.spec, fit.posterior.engine),
+            **vars(parameter),
+            "flags": parameter_flags(parameter.parameter, fit.spec, [], results.findings),
+        }
         for fit in results.models
         for parameter in fit.posterior.population
     ]

@@ -8,6 +8,7 @@ from spikepool.report.text_parts import (
     Summary,
     columns_by_role,
     cross_check_text,
+    doubt_mark,
     in_three_digits,
     own_weight_line,
     primary_label,
@@ -33,8 +34,7 @@ def model_lines(models: list[Summary]) -> Iterator[str]:
         population = model["population"]
         mu = _in_brackets(population["mu"]) if "mu" in population else "each neuron alone"
         tau = _in_brackets(population["tau"]) if "tau" in population else "–"
-        mark = "" if model["converged"] else "  ! not converged"
-        yield f"{primary_label(model):<34}{mu:<26}{tau}{mark}".rstrip()
+        yield f"{primary_label(model):<34}{mu:<26}{tau}{doubt_mark(model)}".rstrip()
     yield "* primary: the model of the table neurons"
 
 

@@ -18,6 +18,7 @@ from spikepool.diagnostics.exchangeability import ExchangeabilityTest
 from spikepool.diagnostics.holdout import HoldoutScore
 from spikepool.diagnostics.law import LawOfGroup
 from spikepool.diagnostics.overdispersion import Overdispersion
+from spikepool.models.identifiability.finding import Finding
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import NeuronDraws
@@ -186,6 +187,8 @@ class RunResults(Results[FittedModel]):
         What labels that no model uses explain of the dispersion.
     exchangeability : tuple of ExchangeabilityTest
         Of labels that are constant within neurons.
+    findings : tuple of Finding
+        What the design cannot tell.
     """
 
     counts: SpikeCounts
@@ -198,6 +201,7 @@ class RunResults(Results[FittedModel]):
     holdout: tuple[HoldoutScore, ...]
     shares: tuple[DispersionShare, ...]
     exchangeability: tuple[ExchangeabilityTest, ...]
+    findings: tuple[Finding, ...] = ()
 
     @property
     @override

@@ -2,8 +2,17 @@
 
 from functools import cache
 
+from spikepool.models.identifiability.gate import RULES
+from spikepool.models.identifiability.neurons import (
+    NO_COUNT_ABOVE_1,
+    ONE_TRIAL,
+    ONE_TRIAL_OF_EACH,
+    SILENT,
+)
 from spikepool.report.columns import (
+    FLAGS_OF_POPULATION,
     GROUP,
+    IDENTIFIABILITY,
     IS_PRIMARY,
     OWN_WEIGHT_ENDS,
     Column,
@@ -15,7 +24,8 @@ from spikepool.report.columns import (
 
 TABLE_NAMES = (
     *("estimates", "neurons", "evoked", "population", "contrasts", "overdispersion"),
-    *("comparison", "law", "holdout", "predictive", "left_out", "labels", "diagnostics"),
+    *("comparison", "law", "holdout", "predictive", "left_out"),
+    *("labels", "identifiability", "diagnostics"),
 )
 
 RATE_UNIT = "spikes/s or spikes/trial"
@@ -27,17 +37,22 @@ LOG_RATE_UNIT = f"ln({RATE_UNIT})"
 FEW_TRIALS = 4
 """A neuron with this many trials or fewer is flagged."""
 FLAGS: dict[str, str] = {
-    "silent": "no spike in any trial: the data give an upper bound on the rate only",
-    "one_trial": "one trial: the data cannot tell the dispersion",
+    "not_identified": "the design cannot tell this; fitted with --allow-unidentified",
+    **{rule.name: rule.meaning for rule in (SILENT, ONE_TRIAL, ONE_TRIAL_OF_EACH)},
     "few_trials": f"{FEW_TRIALS} trials or fewer",
-    "no_count_above_1": "no trial with 2 spikes or more: no lower bound on the gain",
+    NO_COUNT_ABOVE_1.name: NO_COUNT_ABOVE_1.meaning,
     "dispersion_from_prior": "dispersion_source is prior: the population decides the dispersion",
     "shared_dispersion": (
         "one dispersion for all neurons: it includes differences between neurons"
     ),
     "underdispersed": "verdict is under: neither Poisson nor negative binomial can show it",
 }
-"""What each word in the column `flags` means."""
+"""What each word in the column `flags` of neurons means."""
+POPULATION_FLAGS: dict[str, str] = {
+    "not_identified": FLAGS["not_identified"],
+    **{rule.name: rule.meaning for rule in RULES if rule.name not in FLAGS},
+}
+"""What each word in the column `flags` of `population` and `contrasts` means."""
 
 
 @cache
@@ -64,6 +79,7 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
         "predictive": PREDICTIVE,
         "left_out": LEFT_OUT,
         "labels": LABELS,
+        "identifiability": IDENTIFIABILITY,
         "diagnostics": DIAGNOSTICS,
     }
 
@@ -294,6 +310,7 @@ POPULATION = (
         "Effective sample size in the tails; collapsed: as ess_bulk. Empty: it did not vary.",
     ),
     number("r_hat", "", "Rank-normalised split R-hat. Empty: it did not vary, or no chains."),
+    FLAGS_OF_POPULATION,
 )
 
 _NO_RATIO = "Empty: mu and mu_delta may be negative; see typical_rate and the typical dispersion."
@@ -323,6 +340,7 @@ CONTRASTS = (
     number("ratio_lower", "", f"Lower end of the ratio's equal-tailed interval. {_NO_RATIO}"),
     number("ratio_upper", "", f"Upper end of the ratio's equal-tailed interval. {_NO_RATIO}"),
     number("prob_greater", "", "Posterior probability that group > reference."),
+    FLAGS_OF_POPULATION,
 )
 
 COMPARISON = (

@@ -15,6 +15,7 @@ from spikepool.posterior.groups import WHOLE_TABLE
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.results import EXTREME, SURELY_ABOVE, PopulationParameter
 from spikepool.report.count_reading import summarise_data
+from spikepool.report.identifiability import findings_as_json, is_identified
 from spikepool.report.label_rows import label_rows
 from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 from spikepool.report.summary_parts import (
@@ -52,6 +53,7 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
         "holdout": _holdout(results),
         "predictive": _predictive(results),
         "labels": [_defined(row) for row in label_rows(results)],
+        "identifiability": findings_as_json(results.findings),
     }
     return summary_of(results, config, seconds, found)
 
@@ -64,6 +66,7 @@ def _model(model: FittedModel, results: RunResults) -> Json:
         "engine": model.engine,
         "is_primary": model.spec == results.primary,
         "converged": not model.problems,
+        "identified": is_identified(model.spec, results.findings),
         "problems": list(model.problems),
         "population": _population(model.population),
         "within": [

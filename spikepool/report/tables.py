@@ -29,6 +29,13 @@ from spikepool.report.arrow_tables import (
     with_factor_columns,
     with_neuron_columns,
 )
+from spikepool.report.identifiability import (
+    NOT_IDENTIFIED,
+    is_identified,
+    make_identifiability,
+    neuron_flags,
+    parameter_flags,
+)
 from spikepool.report.label_rows import label_rows
 from spikepool.report.prediction_tables import (
     make_comparison,
@@ -38,7 +45,7 @@ from spikepool.report.prediction_tables import (
     make_predictive,
 )
 from spikepool.report.run_results import FittedModel, GroupFit, RunResults
-from spikepool.report.schema import FEW_TRIALS
+from spikepool.report.schema import FEW_TRIALS, FLAGS
 from spikepool.report.table_parts import columns_table, group_names, model_cells, rows_table
 
 BASELINE = "baseline_"
@@ -72,6 +79,7 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
         "predictive": make_predictive(results),
         "left_out": make_left_out(results),
         "labels": make_labels(results),
+        "identifiability": make_identifiability(results.findings),
         "diagnostics": make_diagnostics(results),
     }
 
@@ -125,7 +133,13 @@ def make_evoked(results: RunResults) -> pa.Table:
 def make_population(results: RunResults) -> pa.Table:
     """One row per hyperparameter and group of each model, then of its baseline."""
     rows = [
-        {**model_cells(model.spec, model.engine), **vars(parameter)}
+        {
+            **model_cells(model.spec, model.engine),
+            **vars(parameter),
+            "flags": parameter_flags(
+                parameter.parameter, model.spec, [parameter.group], results.findings
+            ),
+        }
         for model in results.models
         for parameter in (*model.population, *model.within, *_of_baseline(model))
     ]
@@ -145,6 +159,12 @@ def make_contrasts(results: RunResults) -> pa.Table:
             **model_cells(model.spec, model.engine),
             "is_primary": model.spec == results.primary,
             **vars(contrast),
+            "flags": parameter_flags(
+                contrast.parameter,
+                model.spec,
+                [contrast.group, contrast.reference],
+                results.findings,
+            ),
         }
         for model in results.models
         for contrast in model.contrasts
@@ -261,7 +281,7 @@ def _response_columns(
         "is_primary": model.spec == results.primary,
         "rate_unit": model.estimates.rate_unit,
         "dispersion_source": None,
-        "flags": "",
+        "flags": "" if is_identified(model.spec, results.findings) else NOT_IDENTIFIED,
     }
     groups = group_names(results)
     undefined = ("realised_weight", "mse_ratio", "elpd_trials", "elpd_neuron")
@@ -326,22 +346,20 @@ def _spread(prefix: str, summary: Summary | MedianInterval | None, n: int) -> di
 
 
 def _flags(model: FittedModel, results: RunResults) -> list[str]:
-    """Words of `FLAGS`, per neuron, in the order of `FLAGS`."""
+    """Words of `FLAGS`, per neuron, in their order."""
     estimates, dispersion = model.estimates, model.estimates.dispersion
     n = len(estimates.neurons)
-    largest = np.zeros(n, dtype=np.int64)
-    np.maximum.at(largest, results.tally.neuron, results.tally.count)
+    groups = [results.tally.groups[g] for g in results.tally.group]
     raised: dict[str, Values] = {
-        "silent": estimates.spike_count == 0,
-        "one_trial": estimates.n_trials == 1,
+        **neuron_flags(model.spec, results.tally.neurons, groups, results.findings),
         "few_trials": estimates.n_trials <= FEW_TRIALS,
     }
     if dispersion is not None:
-        raised["no_count_above_1"] = largest <= 1
         raised["dispersion_from_prior"] = [source == "prior" for source in dispersion.source]
         raised["shared_dispersion"] = [model.spec.dispersion_pooling == "complete"] * n
     raised["underdispersed"] = results.overdispersion.verdict == "under"
-    return [" ".join(flag for flag, of in raised.items() if of[i]) for i in range(n)]
+    words = [flag for flag in FLAGS if flag in raised]
+    return [" ".join(flag for flag in words if raised[flag][i]) for i in range(n)]
 
 
 def _rate_mean(results: RunResults, pooling: Pooling) -> Values:

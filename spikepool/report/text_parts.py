@@ -35,6 +35,12 @@ def primary_label(model: Summary) -> str:
     return str(model["label"]) + (" *" if model["is_primary"] else "")
 
 
+def doubt_mark(model: Summary) -> str:
+    """Say behind a model's row why it is not to be trusted."""
+    marks = ("converged", "not converged"), ("identified", "not identified")
+    return "".join(f"  ! {text}" for name, text in marks if not model[name])
+
+
 def own_weight_line(summary: Summary) -> str:
     """Say how much the primary model pooled."""
     shrinkage = summary["shrinkage"]

@@ -15,7 +15,7 @@ from typing import Literal
 from spikepool.config import RunConfig
 from spikepool.data.spike_counts import Source
 from spikepool.data.wording import quoted, shown_path
-from spikepool.errors import OutputExistsError, ReadWriteError
+from spikepool.errors import OutputExistsError, ReadWriteError, UsageError
 from spikepool.report.folder_content import FolderContent, list_content
 from spikepool.report.manifest import (
     MANIFEST_NAME,
@@ -204,6 +204,46 @@ def write_pictures(folder: Path, pictures: Iterable[tuple[str, bytes]]) -> list[
             raise OutputExistsError(f"{shown} is a file, where a folder is needed", _OTHER_FOLDER)
         return [_write_over(folder / Path(name).name, data) for name, data in pictures]
     except OSError as error:
+        raise ReadWriteError(f"cannot write {shown}: {_reason(error)}", _NO_SPACE) from error
+
+
+def refuse_taken_file(path: Path, *, force: bool) -> None:
+    """Check, before any work, that a table can be written into a file of its own.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.csv`` or ``.parquet``.
+    force : bool
+        Whether a file that is there is to be replaced.
+
+    Raises
+    ------
+    UsageError
+        If the name has another ending.
+    OutputExistsError
+        If the file is there, or its folder is not.
+    """
+    shown = shown_path(str(path))
+    if path.suffix not in {".csv", ".parquet"}:
+        raise UsageError(f"--output is {quoted(shown)}", "its name ends in .csv or .parquet")
+    if not path.parent.is_dir():
+        raise OutputExistsError(f"there is no folder {path.parent}", "make it first")
+    if path.is_dir() or (os.path.lexists(path) and not force):
+        raise OutputExistsError(f"{shown} exists", "give another name, or --force")
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file of its own, whole.
+
+    Raises
+    ------
+    ReadWriteError
+    """
+    try:
+        _write_over(path, data)
+    except OSError as error:
+        shown = shown_path(str(path))
         raise ReadWriteError(f"cannot write {shown}: {_reason(error)}", _NO_SPACE) from error
 
 

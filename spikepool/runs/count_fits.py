@@ -90,6 +90,7 @@ def fit_models(
         laws=infer_law(left_out, plan.models.primary, tally),
         shares=shares,
         exchangeability=tests,
+        findings=plan.models.findings,
         notices=tuple(notices),
     )
 

@@ -29,6 +29,7 @@ def fit_normal_models(plan: _Plan, progress: Progress) -> NormalResults:
         models=fits,
         primary=plan.models.primary,
         notices=tuple(notices),
+        findings=plan.models.findings,
     )
 
 

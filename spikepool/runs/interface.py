@@ -7,10 +7,19 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from spikepool import __version__
 from spikepool.config import RunConfig
 from spikepool.data.spike_counts import Notice, Source
+from spikepool.models.identifiability.finding import Finding
+from spikepool.models.identifiability.gate import notices_of
 from spikepool.models.spec import ModelSpec
 from spikepool.progress import Progress
+from spikepool.report.identifiability import (
+    findings_as_json,
+    make_identifiability,
+    status_of,
+    verdicts,
+)
 from spikepool.report.pictures import Picture
 from spikepool.report.posterior_file import StoredDraws
 from spikepool.report.results import Results
@@ -44,6 +53,10 @@ class Models(Protocol):
     def notices(self) -> tuple[Notice, ...]:
         """Of planning."""
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the design cannot tell."""
+
 
 @dataclass(frozen=True)
 class RunPlan[T: Table, M: Models, R: Results[Any]](ABC):
@@ -74,6 +87,36 @@ class RunPlan[T: Table, M: Models, R: Results[Any]](ABC):
             "primary": self.models.primary.name,
             "config": self.config.model_dump(mode="json", exclude_none=True),
         }
+
+    def check_as_json(self, *, allowed: bool) -> dict[str, Any]:
+        """Return what the design can tell as JSON: sizes, findings and verdicts.
+
+        Parameters
+        ----------
+        allowed : bool
+            Whether what cannot be told is to be fitted all the same.
+        """
+        findings = self.models.findings
+        said = {*notices_of(findings)}
+        data = self.data()
+        groups = data["groups"]
+        return {
+            "spikepool": __version__,
+            "status": status_of(findings, allowed=allowed),
+            "data": data,
+            "notices": notices_as_json(each for each in self.notices if each not in said),
+            "models": [spec.name for spec in self.models.specs],
+            "model_labels": [spec.label for spec in self.models.specs],
+            "primary": self.models.primary.label,
+            "findings": findings_as_json(findings),
+            "verdicts": verdicts(
+                findings, self.models.specs, groups if isinstance(groups, int) else 1
+            ),
+        }
+
+    def identifiability(self) -> pa.Table:
+        """Return what the design cannot tell as a table."""
+        return make_identifiability(self.models.findings)
 
     @abstractmethod
     def data(self) -> Json:

@@ -112,7 +112,8 @@ class TestHelp:
         "arguments",
         [
             ("--help",), ("--version",), ("fit", "--help"), ("simulate", "--help"),
-            ("plot", "--help"), ("model", "--help"), ("schema",), ("fit", "--nonsense"),
+            ("check", "--help"), ("plot", "--help"), ("model", "--help"), ("schema",),
+            ("fit", "--nonsense"),
         ],
     )  # fmt: skip
     def test_imports_nothing_heavy(self, arguments):
@@ -141,21 +142,22 @@ class TestHelp:
         ],
         ids=["counts", "estimates"],
     )
-    def test_reading_and_planning_import_nothing_of_a_fit(self, table, options, tmp_path):
+    @pytest.mark.parametrize("command", [("fit", "--dry-run"), ("check",)], ids=" ".join)
+    def test_reading_and_planning_import_nothing_of_a_fit(self, table, options, command, tmp_path):
         """Of either kind of table."""
         path = tmp_path / "table.csv"
         path.write_text(table, encoding="utf-8")
         heavy = {*HEAVY, "scipy.stats"} - {"pandas"}
-        assert loaded(("fit", str(path), "--dry-run", *options), heavy) == []
+        assert loaded((*command, str(path), *options), heavy) == []
 
     def test_lists_every_command(self, spikepool):
         """Each with its sentence."""
         ended = spikepool("--help")
         assert ended.code == 0
-        for name in ("fit", "plot", "model", "simulate", "schema"):
+        for name in ("fit", "check", "plot", "model", "simulate", "schema"):
             assert f" {name} " in ended.out
 
-    @pytest.mark.parametrize("name", ["fit", "plot", "model", "simulate", "schema"])
+    @pytest.mark.parametrize("name", ["fit", "check", "plot", "model", "simulate", "schema"])
     def test_every_command_has_an_example(self, spikepool, name):
         """A line to copy."""
         ended = spikepool(name, "--help")

@@ -2,7 +2,7 @@
 
 import json
 
-from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
+from spikepool.report.schema import FLAGS, POPULATION_FLAGS, TABLE_NAMES, table_schemas
 
 
 def test_every_column_is_described(spikepool):
@@ -20,9 +20,9 @@ def test_every_column_is_described(spikepool):
 
 def test_one_table_alone(spikepool):
     """Only its columns, and no flags where it has none."""
-    lines = spikepool("schema", "population").out.splitlines()
-    assert lines[0] == "population"
-    assert len([line for line in lines if line]) == 1 + len(table_schemas()["population"])
+    lines = spikepool("schema", "labels").out.splitlines()
+    assert lines[0] == "labels"
+    assert len([line for line in lines if line]) == 1 + len(table_schemas()["labels"])
 
 
 def test_flags_are_explained_with_the_tables_that_have_them(spikepool):
@@ -31,12 +31,17 @@ def test_flags_are_explained_with_the_tables_that_have_them(spikepool):
         out = spikepool("schema", table).out
         for flag, meaning in FLAGS.items():
             assert f"{flag:<24} {meaning}" in out
+    for table in ("population", "contrasts"):
+        out = spikepool("schema", table).out
+        for flag, meaning in POPULATION_FLAGS.items():
+            assert f"{flag:<24} {meaning}" in out
 
 
 def test_json_is_the_whole_schema(spikepool):
     """For programs; the same columns in the same order."""
     found = json.loads(spikepool("schema", "--json").out)
     assert found["flags"] == FLAGS
+    assert found["population_flags"] == POPULATION_FLAGS
     assert list(found["tables"]) == list(TABLE_NAMES)
     for table, columns in table_schemas().items():
         assert [each["name"] for each in found["tables"][table]] == [c.name for c in columns]

@@ -13,6 +13,7 @@ from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.dispersion_share import DispersionShare
 from spikepool.diagnostics.exchangeability import ExchangeabilityTest
 from spikepool.diagnostics.overdispersion import Overdispersion
+from spikepool.models.identifiability.gate import find_all
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import PosteriorDraws, SamplerStatistics
@@ -199,6 +200,7 @@ def make_results(**changes):
             ExchangeabilityTest("animal", "log_rate_spread", 2, 6, np.nan, 0.3, 0.3),
         ),
         notices=counts.notices,
+        findings=find_all(SPECS, tally),
     )
     return replace(results, **changes)
 

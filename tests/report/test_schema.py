@@ -48,6 +48,10 @@ CONTRACT = {
         "condition exposure count n_trials log_density"
     ),
     "labels": ("label quantity levels neurons estimate estimate_se pvalue pvalue_adjusted noticed"),
+    "identifiability": (
+        "rule severity scope subject baseline quantities models figure found wanted "
+        "least_dispersion trials_wanted meaning remedy"
+    ),
     "diagnostics": (
         "family pooling dispersion_pooling condition_pooling engine group parameter "
         "neuron condition r_hat ess_bulk ess_tail passed centring divergences bfmi "
@@ -55,12 +59,12 @@ CONTRACT = {
     ),
     "population": (
         "family pooling dispersion_pooling condition_pooling engine group parameter mean "
-        "sd median lower upper ess_bulk ess_tail r_hat"
+        "sd median lower upper ess_bulk ess_tail r_hat flags"
     ),
     "contrasts": (
         "family pooling dispersion_pooling condition_pooling engine is_primary parameter "
         "group reference difference_mean difference_median difference_lower "
-        "difference_upper ratio_median ratio_lower ratio_upper prob_greater"
+        "difference_upper ratio_median ratio_lower ratio_upper prob_greater flags"
     ),
     "overdispersion": (
         "neuron group n_trials mean_count fano_raw fano_lower fano_upper poisson_lower "

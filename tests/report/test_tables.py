@@ -9,6 +9,7 @@ from spikepool.data.spike_counts import Factor
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.mixing import ParameterDiagnostics
 from spikepool.posterior.quadrature import ChainCheck
+from spikepool.report.identifiability import parameter_flags
 from spikepool.report.schema import FLAGS, table_schemas
 from spikepool.report.tables import make_tables
 
@@ -103,7 +104,47 @@ def test_flags_follow_the_model(tables):
     flags = column(tables["estimates"], "flags")
     assert flags[1] == "silent"
     assert all("shared_dispersion" in each for each in flags[12:18])
-    assert {word for each in flags for word in each.split()} == set(FLAGS)
+    elsewhere = {"not_identified", "one_trial_of_each_condition"}
+    assert {word for each in flags for word in each.split()} == set(FLAGS) - elsewhere
+
+
+def test_what_the_design_cannot_tell_is_a_row_for_each_neuron_or_group(run, tables):
+    """Three neurons in each group; what the single neurons lack, and what they have enough of."""
+    rows = tables["identifiability"].to_pylist()
+    of = {(row["rule"], row["severity"], row["scope"], row["subject"]) for row in rows}
+    assert {("few_neurons", "weak", "group", name) for name in ("V1", "V2")} <= of
+    assert ("silent", "weak", "neuron", "7") in of
+    assert ("one_trial", "weak", "neuron", run.tally.neurons[4]) in of
+    gain = [row for row in rows if row["rule"] == "gain_information" and row["scope"] == "neuron"]
+    assert sorted(row["subject"] for row in gain) == sorted(run.tally.neurons)
+    (first,) = (row for row in gain if row["subject"] == "007")
+    # 19 spikes in 6 equal trials: 19 · 18 (1/6 − 1/36), and 1 + 128 / m² trials
+    assert first["found"] == pytest.approx(19 * 18 * 5 / 36)
+    assert first["least_dispersion"] == pytest.approx((8 / 47.5) ** 0.25)
+    assert first["trials_wanted"] == 14
+
+
+def test_flags_of_populations_name_the_rules(run):
+    """Of the parameters that a rule is about, and of the groups."""
+    findings = [each for each in run.findings if each.rule.name == "few_neurons"]
+    partial = run.primary
+    assert parameter_flags("tau", partial, ["V1"], findings) == "few_neurons"
+    assert parameter_flags("rate_spread_fold", partial, ["V2"], findings) == "few_neurons"
+    for parameter, group in (("tau", "V3"), ("mu", "V1"), ("baseline_tau", "V1")):
+        assert parameter_flags(parameter, partial, [group], findings) == ""
+    refused = [replace(each, severity="refused") for each in findings]
+    assert parameter_flags("tau", partial, ["V3", "V1"], refused) == "not_identified"
+
+
+def test_every_number_of_a_refused_model_is_marked(run, make_run):
+    """In the tables of neurons and of populations; other models are not."""
+    (few,) = (each for each in run.findings if each.rule.name == "few_neurons")
+    refused = replace(few, severity="refused", scope="design", specs=(run.primary,))
+    tables = make_tables(make_run(findings=(refused,)))
+    assert all("not_identified" in each for each in column(tables["neurons"], "flags"))
+    tau = [row for row in tables["population"].to_pylist() if row["parameter"] == "tau"]
+    assert {row["flags"] for row in tau if row["family"] == "nb2"} == {"not_identified"}
+    assert {row["flags"] for row in tau if row["family"] == "poisson"} == {""}
 
 
 def test_nan_is_null_and_infinity_stays(tables):
