@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
+from spikepool.diagnostics.adjusted import benjamini_hochberg
 from spikepool.diagnostics.dispersion_tests import run_dispersion_tests
 from spikepool.diagnostics.fano import fano_interval
 from spikepool.diagnostics.pearson import fano_divisor, tabulate_pearson
@@ -116,15 +116,14 @@ def measure_overdispersion(
     ----------
     Fisher, R. A. (1950). The significance of deviations from expectation in a Poisson series.
     Biometrics 6, 17-24.
-    Benjamini, Y. and Hochberg, Y. (1995). Controlling the false discovery rate.
-    J. R. Statist. Soc. B 57, 289-300.
     Kramer, M. A. and Eden, U. T. (2016). Case Studies in Neural Data Analysis. MIT Press.
     """
     table = tabulate_pearson(tally)
     tests = run_dispersion_tests(tally, interval=interval, seed=seed)
     lower, upper = fano_interval(table, interval)
     divisor = fano_divisor(table, ddof)
-    qvalue_over, qvalue_under = _qvalues(tests.pvalue_over), _qvalues(tests.pvalue_under)
+    qvalue_over = benjamini_hochberg(tests.pvalue_over)
+    qvalue_under = benjamini_hochberg(tests.pvalue_under)
     return Overdispersion(
         n_trials=tally.n_trials,
         mean_count=tally.spike_count / tally.n_trials,
@@ -140,15 +139,6 @@ def measure_overdispersion(
         qvalue_under=qvalue_under,
         verdict=_verdicts(qvalue_over <= fdr, qvalue_under <= fdr, lower, upper),
     )
-
-
-def _qvalues(pvalues: FloatArray) -> FloatArray:
-    """Benjamini-Hochberg over the defined p-values."""
-    qvalues = np.full(len(pvalues), np.nan)
-    defined = ~np.isnan(pvalues)
-    if defined.any():
-        qvalues[defined] = stats.false_discovery_control(pvalues[defined], method="bh")
-    return qvalues
 
 
 def _verdicts(

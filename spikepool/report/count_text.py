@@ -176,6 +176,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
     for place, law in enumerate(summary["law"]):
         yield f"{'' if place else 'law':<11}{_law_cells(law)}"
     yield from _holdout_lines(summary["holdout"])
+    yield from _drift_lines(summary["drift"])
 
 
 def _tuning_line(model: Summary) -> Iterator[str]:
@@ -338,6 +339,23 @@ def _median_fano_line(fano: Summary, neurons: int) -> str:
         f"the model predicts {fano['expected']:.3g} [{fano['lower']:.3g}, {fano['upper']:.3g}]"
         f"{'' if inside or near else ': its variability is not that of the data'}"
     )
+
+
+def _drift_lines(drift: Summary) -> Iterator[str]:
+    """Say how many neurons drift slowly over their trials, and what is left without it."""
+    untested = drift["neurons"] - drift["tested"]
+    reason = f"not tested ({drift['untested']})"
+    if not drift["tested"]:
+        yield f"drift      {reason}"
+        return
+    found = f"{drift['drifting'] or 'none'} of {plural(drift['tested'], 'neuron')}"
+    line = f"drift      slow drift over the trials of {found} (FDR {drift['fdr']:.0%})"
+    if drift["drifting"]:
+        raw, left = _short(drift["median_raw"]), _short(drift["median_successive"])
+        line += f"; their median Fano factor {raw}, {left} between successive trials"
+    yield line
+    if untested:
+        yield f"           {plural(untested, 'neuron')} {reason}"
 
 
 def computation_lines(summary: Summary) -> Iterator[str]:

@@ -14,6 +14,7 @@ from spikepool.diagnostics.comparison import ModelScore
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.dispersion_share import DispersionShare
+from spikepool.diagnostics.drift import Drift
 from spikepool.diagnostics.exchangeability import ExchangeabilityTest
 from spikepool.diagnostics.holdout import HoldoutScore
 from spikepool.diagnostics.law import LawOfGroup
@@ -185,6 +186,8 @@ class RunResults(Results[FittedModel]):
         How the models predict trials that they were not fitted to, where that was asked for.
     shares : tuple of DispersionShare
         What labels that no model uses explain of the dispersion.
+    drift : Drift
+        What the order of trials says.
     exchangeability : tuple of ExchangeabilityTest
         Of labels that are constant within neurons.
     findings : tuple of Finding
@@ -200,6 +203,7 @@ class RunResults(Results[FittedModel]):
     laws: tuple[LawOfGroup, ...]
     holdout: tuple[HoldoutScore, ...]
     shares: tuple[DispersionShare, ...]
+    drift: Drift
     exchangeability: tuple[ExchangeabilityTest, ...]
     findings: tuple[Finding, ...] = ()
 

@@ -624,17 +624,22 @@ DIAGNOSTICS = (
 
 def _overdispersion() -> tuple[Column, ...]:
     # The formulas stand beside their code, which needs SciPy.
-    from spikepool.diagnostics.overdispersion import FORMULAS
+    from spikepool.diagnostics import drift
+    from spikepool.diagnostics.overdispersion import FORMULAS as OF_COUNTS
+
+    formulas = {**OF_COUNTS, **drift.FORMULAS}
 
     undefined = "Empty: no condition has two trials and a spike."
+    no_order = "Empty: the order of trials is not known, or says nothing (drift_untested)."
+    untested = "Empty: not tested (drift_untested)."
 
     def stated(name: str, unit: str, sentence: str, empty: str = undefined) -> Column:
-        return number(name, unit, f"{sentence}: {FORMULAS[name]}. {empty}".rstrip())
+        return number(name, unit, f"{sentence}: {formulas[name]}. {empty}".rstrip())
 
     return (
         text("neuron", "The neuron's id, exactly as written in the input."),
         GROUP,
-        integer("n_trials", "trials", f"Number of trials: {FORMULAS['n_trials']}."),
+        integer("n_trials", "trials", f"Number of trials: {formulas['n_trials']}."),
         stated("mean_count", "spikes/trial", "Spikes per trial", ""),
         stated("fano_raw", "", "Fano factor of the counts"),
         stated("fano_lower", "", "Lower end of the interval for the neuron's own Fano factor"),
@@ -667,5 +672,13 @@ def _overdispersion() -> tuple[Column, ...]:
             "with the same pooling: above 0 where the dispersion helps to predict the neuron's "
             "trials. Empty: no such pair was fitted.",
         ),
-        text("verdict", f"In a word: {FORMULAS['verdict']}."),
+        text("verdict", f"In a word: {formulas['verdict']}."),
+        stated("lag1_r", "", "Correlation of successive trials within conditions", no_order),
+        stated("fano_successive", "", "Fano factor without slow drift", no_order),
+        stated("drift_pvalue", "", "Test of slow drift within conditions", untested),
+        stated("drift_qvalue", "", "drift_pvalue adjusted for the number of neurons", untested),
+        text(
+            "drift_untested",
+            f"Why drift was not tested: {formulas['drift_untested']}. Empty: it was.",
+        ),
     )

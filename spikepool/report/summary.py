@@ -51,6 +51,7 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
         "fano": _fano(results, config),
         "law": _laws(results),
         "holdout": _holdout(results),
+        "drift": _drift(results, config),
         "predictive": _predictive(results),
         "labels": [_defined(row) for row in label_rows(results)],
         "identifiability": findings_as_json(results.findings),
@@ -293,12 +294,31 @@ def _fano(results: RunResults, config: RunConfig) -> Json:
     verdicts = Counter(measured.verdict[defined].tolist())
     return {
         "neurons": int(defined.sum()),
-        "median_raw": finite(float(np.median(measured.fano_raw[defined])))
-        if defined.any()
-        else None,
+        "median_raw": _median(measured.fano_raw),
         "over": verdicts["over"],
         "poisson": verdicts["poisson"],
         "under": verdicts["under"],
         "undecided": verdicts["undecided"],
         "fdr": config.report.fdr,
     }
+
+
+def _drift(results: RunResults, config: RunConfig) -> Json:
+    """Count the neurons that drift slowly, with their Fano factors with and without it."""
+    drift, raw = results.drift, results.overdispersion.fano_raw
+    drifting = drift.drifting(config.report.fdr)
+    return {
+        "neurons": len(drift.tested),
+        "tested": int(drift.tested.sum()),
+        "drifting": int(drifting.sum()),
+        "median_raw": _median(raw[drifting]),
+        "median_successive": _median(drift.fano_successive[drifting]),
+        "untested": drift.main_obstacle,
+        "fdr": config.report.fdr,
+    }
+
+
+def _median(values: FloatArray) -> float | None:
+    """Median of the defined values; None where there is none."""
+    known = values[~np.isnan(values)]
+    return finite(float(np.median(known))) if known.size else None

@@ -179,6 +179,8 @@ def make_overdispersion(results: RunResults) -> pa.Table:
     nothing = np.full(tally.n_neurons, np.nan)
     columns: dict[str, Values] = {
         **vars(measured),
+        **vars(results.drift),
+        "drift_untested": [reason or None for reason in results.drift.drift_untested],
         "neuron": tally.neurons,
         "group": group_names(results),
         **_spread("fano_model", modelled.fano if modelled else None, tally.n_neurons),

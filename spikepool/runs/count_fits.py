@@ -8,7 +8,6 @@ from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally
 from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.cross_check import worst_of
-from spikepool.diagnostics.dispersion_share import DispersionShare
 from spikepool.diagnostics.exchangeability import (
     ExchangeabilityTest,
     exchangeability_notices,
@@ -42,13 +41,12 @@ from spikepool.runs.baseline_fits import fit_baseline
 from spikepool.runs.holdout import run_holdouts
 from spikepool.runs.interface import RunPlan
 from spikepool.runs.part_fits import FitSettings, PartFit, fit_parts, group_fit
+from spikepool.runs.table_checks import TableChecks
 
 type _Plan = RunPlan[SpikeCounts, ModelPlan, RunResults]
 
 
-def fit_models(
-    plan: _Plan, tally: Tally, shares: tuple[DispersionShare, ...], progress: Progress
-) -> RunResults:
+def fit_models(plan: _Plan, tally: Tally, checks: TableChecks, progress: Progress) -> RunResults:
     """Fit every planned model and check what it says.
 
     Parameters
@@ -56,8 +54,8 @@ def fit_models(
     plan : RunPlan
     tally : Tally
         Of the plan's table.
-    shares : tuple of DispersionShare
-        Of its labels.
+    checks : TableChecks
+        Of that table.
     progress : Progress
 
     Returns
@@ -88,7 +86,8 @@ def fit_models(
         scores=score_models(left_out, plan.models.primary, tally),
         holdout=holdout,
         laws=infer_law(left_out, plan.models.primary, tally),
-        shares=shares,
+        shares=checks.shares,
+        drift=checks.drift,
         exchangeability=tests,
         findings=plan.models.findings,
         notices=tuple(notices),

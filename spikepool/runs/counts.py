@@ -10,17 +10,13 @@ from spikepool.config import RunConfig
 from spikepool.data.read import read_counts
 from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally, tally_counts
-from spikepool.diagnostics.dispersion_share import (
-    DispersionShare,
-    share_dispersion,
-    share_notices,
-)
 from spikepool.models.holdout_plan import check_holdout
 from spikepool.models.plan import ModelPlan, plan_models, refuse_collapsed
 from spikepool.progress import Progress
 from spikepool.report.count_reading import summarise_data
 from spikepool.report.summary_parts import Json
 from spikepool.runs.interface import RunPlan
+from spikepool.runs.table_checks import TableChecks, check_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,18 +35,17 @@ class CountPlan(RunPlan[SpikeCounts, ModelPlan, "RunResults"]):
     Attributes
     ----------
     tally : Tally
-    shares : tuple of DispersionShare
-        What labels that no model uses explain of the dispersion.
+    checks : TableChecks
+        Of the table, before any fit.
     """
 
     tally: Tally
-    shares: tuple[DispersionShare, ...]
+    checks: TableChecks
 
     @property
     @override
     def notices(self) -> tuple[Notice, ...]:
-        conditions = [factor.name for factor in self.table.factors]
-        return (*super().notices, *share_notices(self.shares, conditions))
+        return (*super().notices, *self.checks.notices)
 
     @override
     def data(self) -> Json:
@@ -63,7 +58,7 @@ class CountPlan(RunPlan[SpikeCounts, ModelPlan, "RunResults"]):
 
         from spikepool.runs.count_fits import fit_models
 
-        return fit_models(self, self.tally, self.shares, progress)
+        return fit_models(self, self.tally, self.checks, progress)
 
     @override
     def summarise(self, results: "RunResults", seconds: float) -> Json:
@@ -99,5 +94,4 @@ def plan_counts(config: RunConfig) -> CountPlan:
     check_holdout(config.report, tally)
     for spec in models.specs:
         refuse_collapsed(config.engine, spec)
-    shares = share_dispersion(counts, config.engine.seed)
-    return CountPlan(config, counts, models, tally, shares)
+    return CountPlan(config, counts, models, tally, check_table(counts, config))

@@ -1,8 +1,9 @@
 """P-values adjusted for the number of tests."""
 
 import numpy as np
+from scipy import stats
 
-from spikepool.diagnostics.adjusted import holm
+from spikepool.diagnostics.adjusted import benjamini_hochberg, holm
 
 
 def test_holms_worked_example():
@@ -14,4 +15,13 @@ def test_holms_worked_example():
 
 def test_no_tests():
     """Of none there are none."""
-    assert holm(np.array([])).size == 0
+    for adjust in (holm, benjamini_hochberg):
+        assert adjust(np.array([])).size == 0
+        assert np.isnan(adjust(np.array([np.nan]))).all()
+
+
+def test_benjamini_hochberg_is_scipys():
+    """With ties, and a neuron without a test among them."""
+    pvalues = np.round(np.random.default_rng(1).uniform(size=50) ** 2, 2)
+    expected = np.insert(stats.false_discovery_control(pvalues, method="bh"), 7, np.nan)
+    np.testing.assert_allclose(benjamini_hochberg(np.insert(pvalues, 7, np.nan)), expected)

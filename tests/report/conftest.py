@@ -11,6 +11,7 @@ from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.dispersion_share import DispersionShare
+from spikepool.diagnostics.drift import Drift
 from spikepool.diagnostics.exchangeability import ExchangeabilityTest
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.identifiability.gate import find_all
@@ -175,6 +176,15 @@ def predictive_check(band, neurons):
     return PredictiveCheck(200, band, band, checks, np.linspace(0.01, 0.99, 50))
 
 
+def drift():
+    """Made-up tests of drift; the fourth neuron drifts, others have too few trials."""
+    known = np.array([1, np.nan, 1, 1, np.nan, 1])
+    tested = np.array([1, np.nan, np.nan, 1, np.nan, 1])
+    untested = np.where(np.isnan(tested), "few trials", "")
+    pvalue = tested * np.array([0.5, 1, 1, 0.003, 1, 0.25])
+    return Drift(0.1 * known, 0.9 * known, pvalue, 2 * pvalue, untested)
+
+
 def make_results(**changes):
     """Build the whole run, with fields of `RunResults` changed."""
     counts = spike_counts()
@@ -195,6 +205,7 @@ def make_results(**changes):
             DispersionShare("stim", 3, 4, 0.75, 0.05, 0.002, 0.004),
             DispersionShare("block", 2, 4, np.nan, np.nan, np.nan, np.nan),
         ),
+        drift=drift(),
         exchangeability=(
             ExchangeabilityTest("animal", "log_rate_mean", 2, 6, 0.9, 0.01, 0.04),
             ExchangeabilityTest("animal", "log_rate_spread", 2, 6, np.nan, 0.3, 0.3),

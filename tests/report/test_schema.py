@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from spikepool.diagnostics import drift
 from spikepool.diagnostics.overdispersion import FORMULAS, Overdispersion
 from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
 
@@ -70,7 +71,8 @@ CONTRACT = {
         "neuron group n_trials mean_count fano_raw fano_lower fano_upper poisson_lower "
         "poisson_upper dispersion_index pvalue_over pvalue_under qvalue_over qvalue_under "
         "fano_model_median fano_model_lower fano_model_upper prob_fano_above "
-        "elpd_over_poisson verdict"
+        "elpd_over_poisson verdict "
+        "lag1_r fano_successive drift_pvalue drift_qvalue drift_untested"
     ),
 }
 
@@ -101,7 +103,8 @@ def test_formulas_stand_in_the_descriptions():
     """What the diagnostics compute is what the schema says."""
     described = {c.name: c.description for c in table_schemas()["overdispersion"]}
     assert set(FORMULAS) == set(Overdispersion.__dataclass_fields__)
-    assert all(formula in described[name] for name, formula in FORMULAS.items())
+    stated = {**FORMULAS, **drift.FORMULAS}
+    assert all(formula in described[name] for name, formula in stated.items())
 
 
 def test_flags_are_single_words():

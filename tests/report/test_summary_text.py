@@ -55,6 +55,11 @@ def test_whole_text(summary):
             "Fano       median 1.3; over Poisson 1, under 1, as Poisson 1, undecided 1 of 4 "
             "neurons (FDR 5%)"
         ),
+        (
+            "drift      slow drift over the trials of 1 of 3 neurons (FDR 5%); their median Fano "
+            "factor 1.6, 0.9 between successive trials"
+        ),
+        "           3 neurons not tested (few trials)",
         "",
         "OK  converged · results · 11 s",
     ]
@@ -72,6 +77,16 @@ def test_fano_line_without_any(summary):
     assert lines_of(summary, "Fano") == [
         "Fano       no neuron has two trials and a spike in one condition"
     ]
+
+
+def test_drift_line_without_any(summary):
+    """None found, and none tested, are two things."""
+    summary["drift"] |= {"drifting": 0, "tested": 6}
+    assert lines_of(summary, "drift") == [
+        "drift      slow drift over the trials of none of 6 neurons (FDR 5%)"
+    ]
+    summary["drift"] |= {"tested": 0, "untested": "no trial order"}
+    assert lines_of(summary, "drift") == ["drift      not tested (no trial order)"]
 
 
 def test_predicted_fano_factor_is_told(summary):

@@ -1,0 +1,55 @@
+"""What a table of counts says before any model is fitted to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spikepool.config import RunConfig
+from spikepool.data.spike_counts import Notice, SpikeCounts
+from spikepool.diagnostics.dispersion_share import (
+    DispersionShare,
+    share_dispersion,
+    share_notices,
+)
+from spikepool.diagnostics.drift import Drift, drift_notices, measure_drift
+
+
+@dataclass(frozen=True)
+class TableChecks:
+    """What may pass for gain.
+
+    Attributes
+    ----------
+    shares : tuple of DispersionShare
+        What labels that no model uses explain of the dispersion.
+    drift : Drift
+        What the order of trials says.
+    notices : tuple of Notice
+    """
+
+    shares: tuple[DispersionShare, ...]
+    drift: Drift
+    notices: tuple[Notice, ...]
+
+
+def check_table(counts: SpikeCounts, config: RunConfig) -> TableChecks:
+    """Look for what varies between trials and is no gain.
+
+    Parameters
+    ----------
+    counts : SpikeCounts
+    config : RunConfig
+
+    Returns
+    -------
+    TableChecks
+    """
+    shares = share_dispersion(counts, config.engine.seed)
+    drift = measure_drift(counts)
+    notices = (*_notices_of_labels(counts, shares), *drift_notices(drift, config.report.fdr))
+    return TableChecks(shares, drift, notices)
+
+
+def _notices_of_labels(
+    counts: SpikeCounts, shares: Sequence[DispersionShare]
+) -> tuple[Notice, ...]:
+    return share_notices(shares, [factor.name for factor in counts.factors])
