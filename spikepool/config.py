@@ -143,6 +143,9 @@ class InputOptions(Section):
     within: Names = ()
     """Column(s) of labels within the groups (with --group), such as the animal of every neuron:
     differences between animals are then told from differences between groups."""
+    session: Names = ()
+    """Column(s) of recording sessions: neurons with the same trial of one session were recorded
+    together, and what they share is measured. [recognised]"""
     layout: Literal["auto", "long", "wide"] = "auto"
     """long: a row per neuron and trial; wide: a row per trial, a column per neuron."""
     wide_columns: Name = "*"

@@ -199,6 +199,7 @@ def _rows_of(counts: SpikeCounts, chosen: NDArray[np.bool_]) -> SpikeCounts:
         condition=_labels_or_none(counts.condition, chosen),
         group=_labels_or_none(counts.group, chosen),
         within=_labels_or_none(counts.within, chosen),
+        session=_labels_or_none(counts.session, chosen),
         factors=factors,
         neuron_columns=tuple(_column_of(each, neurons) for each in counts.neuron_columns),
         varying=tuple(_labels_of(each, chosen) for each in counts.varying),

@@ -34,6 +34,7 @@ _MILLISECONDS = re.compile(r".*_(?:ms|msecs?|milliseconds)", re.IGNORECASE)
 
 _SHARED = {
     *(("neuron", "group"), ("neuron", "within"), ("group", "within")),
+    *(("neuron", "session"), ("group", "session"), ("within", "session")),
     ("exposure", "baseline exposure"),
 }
 """Roles that one column may have both."""
@@ -61,6 +62,8 @@ class Roles:
         Of the window before the stimulus.
     baseline_exposure_unit : str
         ``s`` or ``ms``.
+    session : tuple of str
+        Not among the columns that the model uses: neurons are still compared by them.
     """
 
     neuron: tuple[str, ...]
@@ -75,6 +78,7 @@ class Roles:
     baseline_count: str | None = None
     baseline_exposure: str | None = None
     baseline_exposure_unit: Unit = "s"
+    session: tuple[str, ...] = ()
 
     @property
     def used(self) -> frozenset[str]:
@@ -102,6 +106,7 @@ class Roles:
             ("baseline exposure", self.baseline_exposure),
         )
         pairs += [(role, name) for role, name in before if name is not None]
+        pairs += [("session", name) for name in self.session]
         return tuple(pairs)
 
 
@@ -143,7 +148,9 @@ def recognise_roles(table: TextTable, options: InputOptions, notices: list[Notic
         baseline_count=options.baseline_count,
         baseline_exposure=options.baseline_exposure,
         baseline_exposure_unit=_unit(options.baseline_exposure, options),
+        session=options.session or _usual_session(table, options),
     )
+    _check_session(roles, options)
     _refuse_nested(table, roles)
     _refuse_two_roles(roles)
     return roles
@@ -227,6 +234,7 @@ def _check_options(table: TextTable, options: InputOptions) -> None:
         "condition": options.condition,
         "group": options.group,
         "within": options.within,
+        "session": options.session,
     }
     wanted = [(role, name) for role, name in single.items() if name is not None]
     wanted += [(role, name) for role, names in several.items() for name in names]
@@ -238,6 +246,24 @@ def _check_options(table: TextTable, options: InputOptions) -> None:
                 f"named by --{role}; the columns are: {listed(table.names)}",
                 f"{did_you_mean([name], present)}name a column that is there",
             )
+
+
+def _usual_session(table: TextTable, options: InputOptions) -> tuple[str, ...]:
+    """Return the column called session, if no other role excludes it and no cell is empty."""
+    taken = {*options.condition, *_single(options).values()}
+    found = [column for column in table.columns if column.name.casefold() == "session"]
+    whole = [c.name for c in found if c.name not in taken and all(v.strip() for v in c.values)]
+    return tuple(whole) if len(whole) == 1 else ()
+
+
+def _check_session(roles: Roles, options: InputOptions) -> None:
+    """Refuse sessions whose trials have no names."""
+    if options.session and roles.trial is None:
+        raise UsageError(
+            f"--session {','.join(options.session)} needs a trial column: it tells which neurons "
+            "were recorded together",
+            "name it with --trial",
+        )
 
 
 def _exposure(

@@ -54,6 +54,7 @@ class _Rows:
     condition: TextColumn | None
     group: TextColumn | None
     within: TextColumn | None
+    session: TextColumn | None
     varying: tuple[TextColumn, ...] = ()
 
 
@@ -131,6 +132,7 @@ def _check_all_labels(
     check_labels(observations.table, "condition", roles.condition, notices)
     check_labels(observations.table, "group", roles.group, notices)
     check_labels(observations.table, "within", roles.within, notices)
+    check_labels(observations.table, "session", roles.session, notices)
     if not options.same_neurons:
         refuse_shared_neurons(observations.table, observations.neuron)
 
@@ -161,6 +163,7 @@ def _assembled(
         group=None if rows.group is None else as_labels(rows.group),
         factors=factors,
         within=None if rows.within is None else as_labels(rows.within),
+        session=None if rows.session is None else as_labels(rows.session),
         neuron_columns=carried,
         unmodelled=_unmodelled(observations, roles),
         varying=tuple(as_labels(column) for column in rows.varying),
@@ -231,6 +234,7 @@ def _rows(observations: Observations, roles: Roles, count: IntArray, exposure: F
         condition=joined_column(table, roles.condition) if roles.condition else None,
         group=joined_column(table, roles.group) if roles.group else None,
         within=joined_column(table, roles.within) if roles.within else None,
+        session=joined_column(table, roles.session) if roles.session else None,
     )
 
 
@@ -247,6 +251,7 @@ def _with_zeros(
         condition=None if rows.condition is None else _extended(rows.condition, filling.trial_row),
         group=None if rows.group is None else _extended(rows.group, filling.neuron_row),
         within=None if rows.within is None else _extended(rows.within, filling.neuron_row),
+        session=None if rows.session is None else _extended(rows.session, filling.trial_row),
         varying=tuple(_extended(column, filling.trial_row) for column in rows.varying),
     )
 

@@ -141,6 +141,8 @@ class SpikeCounts:
     recognised : tuple of (str, str)
         Role and column for every column used, as printed: ``("count", "n_spikes")``.
     notices : tuple of Notice
+    session : Labels or None
+        Of rows: neurons with one trial and condition of a session were recorded together.
     baseline : Baseline or None
         What was recorded without a stimulus; its trials are not among the rows.
     """
@@ -160,6 +162,7 @@ class SpikeCounts:
     recognised: tuple[tuple[str, str], ...] = ()
     notices: tuple[Notice, ...] = field(default=())
     within: Labels | None = None
+    session: Labels | None = None
     baseline: "Baseline | None" = None
 
     @property

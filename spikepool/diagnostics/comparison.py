@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
+from spikepool.diagnostics.company import LEAST_SESSIONS
 from spikepool.diagnostics.stacking import stacking_weights
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.groups import neurons_by_group
@@ -31,7 +32,8 @@ class ModelScore:
     left_out : {'trial', 'neuron'}
         What is left out, one at a time.
     elpd, elpd_se : float
-        Sum of the log predictive densities; its standard error, neurons being independent.
+        Sum of the log predictive densities; its standard error, neurons (or sessions) being
+        independent.
     difference, difference_se : float
         From the primary model: negative where the primary predicts better; NaN where the primary
         has no score.
@@ -72,7 +74,10 @@ class _Predicted:
 
 
 def score_models(
-    fitted: Sequence[tuple[ModelSpec, LeaveOut | None]], primary: ModelSpec, tally: Tally
+    fitted: Sequence[tuple[ModelSpec, LeaveOut | None]],
+    primary: ModelSpec,
+    tally: Tally,
+    session: IntArray | None = None,
 ) -> tuple[ModelScore, ...]:
     """Score every model that has left-out densities: trials first, the whole table first.
 
@@ -81,6 +86,8 @@ def score_models(
     fitted : sequence of (ModelSpec, LeaveOut or None)
     primary : ModelSpec
     tally : Tally
+    session : ndarray of int64, shape (N,), optional
+        Of every neuron: sessions are then the independent units of the standard errors.
 
     Returns
     -------
@@ -101,6 +108,7 @@ def score_models(
             group,
             kind,
             _times(kind, chosen, tally),
+            units_of(session, chosen),
         )
     )
 
@@ -128,7 +136,12 @@ def _predicted(
 
 
 def _scores(
-    predicted: Sequence[_Predicted], primary: ModelSpec, group: str, kind: LeftOut, times: IntArray
+    predicted: Sequence[_Predicted],
+    primary: ModelSpec,
+    group: str,
+    kind: LeftOut,
+    times: IntArray,
+    units: IntArray | None,
 ) -> Iterator[ModelScore]:
     """Score the models that predict what is left out; engine nuts predicts no neuron."""
     known = [each for each in predicted if not np.isnan(each.by_neuron).all()]
@@ -137,8 +150,8 @@ def _scores(
     reference = next((each.by_neuron for each in known if each.spec == primary), np.nan)
     weights = stacking_weights(np.array([each.by_part for each in known]), times)
     for each, weight in zip(known, weights.tolist(), strict=True):
-        elpd, elpd_se = sum_and_error(each.by_neuron)
-        difference, difference_se = sum_and_error(each.by_neuron - reference)
+        elpd, elpd_se = sum_and_error(each.by_neuron, units)
+        difference, difference_se = sum_and_error(each.by_neuron - reference, units)
         yield ModelScore(
             spec=each.spec,
             group=group,
@@ -152,9 +165,22 @@ def _scores(
         )
 
 
-def sum_and_error(terms: FloatArray) -> tuple[float, float]:
-    """Return a sum over independent neurons and its standard error; NaN for a single one."""
-    total = float(terms.sum())
-    if len(terms) < 2:
+def units_of(session: IntArray | None, chosen: NDArray[np.bool_]) -> IntArray | None:
+    """Number the sessions of some neurons; None where neurons are the units, or sessions few."""
+    if session is None:
+        return None
+    sessions, units = np.unique(session[chosen], return_inverse=True)
+    return units.astype(np.int64) if len(sessions) >= LEAST_SESSIONS else None
+
+
+def sum_and_error(terms: FloatArray, units: IntArray | None = None) -> tuple[float, float]:
+    """Return a sum over neurons and its standard error; NaN for a single independent unit.
+
+    Of K units, neurons or sessions, its square is ``K/(K − 1) Σ_k (Σ_{i in k} (l_i − mean l))²``.
+    """
+    total, deviation = float(terms.sum()), terms - terms.mean()
+    by_unit = deviation if units is None else np.bincount(units, weights=deviation)
+    size = len(by_unit)
+    if size < 2:
         return total, float("nan")
-    return total, float(np.sqrt(len(terms)) * terms.std(ddof=1))
+    return total, float(np.sqrt(size / (size - 1) * np.sum(by_unit**2)))

@@ -11,6 +11,7 @@ from scipy import special
 from spikepool.data.spike_counts import FloatArray, IntArray, Notice, SpikeCounts
 from spikepool.data.wording import plural
 from spikepool.diagnostics.adjusted import benjamini_hochberg
+from spikepool.diagnostics.residuals import Residuals, leave_residuals
 from spikepool.diagnostics.trial_order import TrialOrder, order_trials
 
 LEAST_FREEDOM = 8
@@ -121,7 +122,7 @@ def measure_drift(counts: SpikeCounts) -> Drift:
     0.3 (0.5 %, 20 %), 44 % for fluctuations of sd 0.25 that last 20 trials (28 %, 21 %).
     """
     order = order_trials(counts)
-    trials = _residuals(counts, order)
+    trials = _standardised(counts, order)
     untested = order.obstacle.copy()
     untested[(untested == "") & (trials.freedom < LEAST_FREEDOM)] = FEW_TRIALS
     pvalue = np.where(untested == "", _slow_waves_pvalue(trials), np.nan)
@@ -167,20 +168,16 @@ class _Trials:
     Attributes
     ----------
     order : TrialOrder
-    size, rate : ndarray of float64, shape (strata,)
-        Trials, and spikes over exposure.
-    sd : ndarray of float64, shape (strata,)
-        Of the residuals, with n − 1; 0 of counts that do not differ.
+    left : Residuals
+        In the order of the strata.
     residual : ndarray of float64, shape (rows,)
-        ``u``, in the order of the strata; 0 where the sd is.
+        ``u``, deviations over their sd; 0 where that is.
     freedom : ndarray of float64, shape (N,)
         D, over conditions whose counts differ.
     """
 
     order: TrialOrder
-    size: FloatArray
-    rate: FloatArray
-    sd: FloatArray
+    left: Residuals
     residual: FloatArray
     freedom: FloatArray
 
@@ -190,34 +187,28 @@ class _Trials:
         return np.bincount(self.order.neuron[rows], weights=values, minlength=size)
 
 
-def _residuals(counts: SpikeCounts, order: TrialOrder) -> _Trials:
+def _standardised(counts: SpikeCounts, order: TrialOrder) -> _Trials:
     stratum = order.stratum
-    count, exposure = counts.count[order.rows].astype(np.float64), counts.exposure[order.rows]
-    size = np.bincount(stratum).astype(np.float64)
-    rate = np.bincount(stratum, weights=count) / np.bincount(stratum, weights=exposure)
-    deviation = count - rate[stratum] * exposure
-    square = np.bincount(stratum, weights=deviation**2)
-    # with equal counts rounding alone makes a deviation
-    differs = square > 1e-18 * np.bincount(stratum, weights=count**2)
-    sd = np.sqrt(np.where(differs, square, 0.0) / np.maximum(size - 1, 1))
-    residual = np.divide(deviation, sd[stratum], out=np.zeros(len(count)), where=sd[stratum] > 0)
-    first = np.searchsorted(stratum, np.arange(len(size)))
+    left = leave_residuals(stratum, counts.count[order.rows], counts.exposure[order.rows])
+    sd = left.sd[stratum]
+    residual = np.divide(left.deviation, sd, out=np.zeros(len(sd)), where=sd > 0)
+    first = np.searchsorted(stratum, np.arange(len(left.size)))
     freedom = np.bincount(
-        order.neuron[first], weights=(size - 1) * differs, minlength=len(order.obstacle)
+        order.neuron[first], weights=(left.size - 1) * left.differ, minlength=len(order.obstacle)
     )
-    return _Trials(order, size, rate, sd, residual, freedom)
+    return _Trials(order, left, residual, freedom)
 
 
 def _lag1(trials: _Trials) -> FloatArray:
     """Correlation of successive trials, without its bias of −1/n_c; shape (N,)."""
     order = trials.order
-    rows = order.in_time[trials.sd[order.stratum[order.in_time]] > 0]
+    rows = order.in_time[trials.left.differ[order.stratum[order.in_time]]]
     before, after = rows[:-1], rows[1:]
     follows = order.neuron[before] == order.neuron[after]
     before, after = before[follows], after[follows]
     stratum = order.stratum[before]
     same = stratum == order.stratum[after]
-    product = trials.residual[before] * trials.residual[after] + same / trials.size[stratum]
+    product = trials.residual[before] * trials.residual[after] + same / trials.left.size[stratum]
     return _mean_per_neuron(trials, product, before)
 
 
@@ -226,7 +217,7 @@ def _fano_successive(counts: SpikeCounts, trials: _Trials) -> FloatArray:
     order = trials.order
     exposure = counts.exposure[order.rows]
     rate = counts.count[order.rows] / exposure
-    expected = trials.rate[order.stratum[:-1]] * (1 / exposure[:-1] + 1 / exposure[1:])
+    expected = trials.left.rate[order.stratum[:-1]] * (1 / exposure[:-1] + 1 / exposure[1:])
     usable = (np.diff(order.stratum) == 0) & (expected > 0)
     terms = np.diff(rate)[usable] ** 2 / expected[usable]
     return _mean_per_neuron(trials, terms, np.flatnonzero(usable))
@@ -265,5 +256,5 @@ def _wave(trials: _Trials, half_waves: int) -> FloatArray:
     last = np.zeros(len(order.obstacle))
     np.maximum.at(last, order.neuron, place)
     wave = np.cos(np.pi * half_waves * (place + 0.5) / (last[order.neuron] + 1))
-    centre = np.bincount(stratum, weights=wave) / trials.size
-    return np.asarray((wave - centre[stratum]) * trials.sd[stratum])
+    centre = np.bincount(stratum, weights=wave) / trials.left.size
+    return np.asarray((wave - centre[stratum]) * trials.left.sd[stratum])

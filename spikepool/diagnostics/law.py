@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spikepool.data.spike_counts import FloatArray
+from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
-from spikepool.diagnostics.comparison import sum_and_error
+from spikepool.diagnostics.comparison import sum_and_error, units_of
 from spikepool.diagnostics.stacking import stacking_weights
 from spikepool.models.spec import Family, ModelSpec
 from spikepool.posterior.groups import neurons_by_group
@@ -87,7 +87,10 @@ class LawOfGroup:
 
 
 def infer_law(
-    fitted: Sequence[tuple[ModelSpec, LeaveOut | None]], primary: ModelSpec, tally: Tally
+    fitted: Sequence[tuple[ModelSpec, LeaveOut | None]],
+    primary: ModelSpec,
+    tally: Tally,
+    session: IntArray | None = None,
 ) -> tuple[LawOfGroup, ...]:
     """Compare the families of counts, pooled as the primary model is.
 
@@ -96,6 +99,8 @@ def infer_law(
     fitted : sequence of (ModelSpec, LeaveOut or None)
     primary : ModelSpec
     tally : Tally
+    session : ndarray of int64, shape (N,), optional
+        Of every neuron: sessions are then the independent units of the standard errors.
 
     Returns
     -------
@@ -113,7 +118,13 @@ def infer_law(
     compared = [alike[family] for family in _FAMILIES]
     tuned = compared[0][0].is_tuned
     return tuple(
-        _law(name, compared, chosen, _tells(tally, tuned=tuned)[chosen], tally)
+        _law(
+            name,
+            compared,
+            chosen,
+            tally,
+            _Evidence(_tells(tally, tuned=tuned)[chosen], units_of(session, chosen)),
+        )
         for name, chosen in neurons_by_group(tally)
     )
 
@@ -140,8 +151,8 @@ def _law(
     name: str,
     compared: Sequence[tuple[ModelSpec, LeaveOut]],
     chosen: NDArray[np.bool_],
-    tells: NDArray[np.bool_],
     tally: Tally,
+    evidence: "_Evidence",
 ) -> LawOfGroup:
     by_neuron = np.array([left_out.trial_by_neuron[chosen] for _, left_out in compared])
     cells = chosen[tally.neuron]
@@ -149,25 +160,41 @@ def _law(
     weights = stacking_weights(by_cell, tally.weight[cells]).tolist()
     best = by_neuron[int(np.argmax(by_neuron.sum(axis=1)))]
     families = tuple(
-        FamilyScore(spec, float(own.sum()), *sum_and_error(best - own), weight)
+        FamilyScore(spec, float(own.sum()), *sum_and_error(best - own, evidence.units), weight)
         for (spec, _), own, weight in zip(compared, by_neuron, weights, strict=True)
     )
-    separable = tells.mean() >= LEAST_TELLING
-    law = _decide(dict(zip(_FAMILIES, by_neuron, strict=True)), separable=bool(separable))
-    return LawOfGroup(name, families, len(tells), int(tells.sum()), law)
+    law = _decide(*by_neuron, evidence)
+    telling = evidence.tells
+    return LawOfGroup(name, families, len(telling), int(telling.sum()), law)
 
 
-def _decide(by_neuron: dict[Family, FloatArray], *, separable: bool) -> Law:
+@dataclass(frozen=True)
+class _Evidence:
+    """What the neurons of a group can tell: shape (N,).
+
+    Attributes
+    ----------
+    tells : ndarray of bool
+        Whether each has several mean counts.
+    units : ndarray of int64, or None
+        Its session, where sessions are the independent units.
+    """
+
+    tells: NDArray[np.bool_]
+    units: IntArray | None
+
+
+def _decide(poisson: FloatArray, nb1: FloatArray, nb2: FloatArray, evidence: _Evidence) -> Law:
     """Name the law: Poisson where NB wins next to nothing, else the NB that leads surely."""
-    poisson, nb1, nb2 = (by_neuron[family] for family in _FAMILIES)
-    leads = [sum_and_error(nb - poisson) for nb in (nb1, nb2)]
+    units, separable = evidence.units, evidence.tells.mean() >= LEAST_TELLING
+    leads = [sum_and_error(nb - poisson, units) for nb in (nb1, nb2)]
     if not any(_is_sure(*lead) for lead in leads):
         most = max(LEAST_LEAD, NEXT_TO_NOTHING * len(poisson))
         negligible = all(lead + SURE * error < most for lead, error in leads)
         return "poisson" if negligible else "undecided"
-    if separable and _is_sure(*sum_and_error(nb1 - nb2)):
+    if separable and _is_sure(*sum_and_error(nb1 - nb2, units)):
         return "nb1"
-    if separable and _is_sure(*sum_and_error(nb2 - nb1)):
+    if separable and _is_sure(*sum_and_error(nb2 - nb1, units)):
         return "nb2"
     return "nb"
 

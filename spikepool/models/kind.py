@@ -53,6 +53,11 @@ def _refuse_options_of_counts(config: RunConfig) -> None:
             "groups",
             "leave out --within",
         )
+    if config.input.session:
+        raise UsageError(
+            "--session belongs to counts: estimates have no trials that neurons could share",
+            "leave out --session",
+        )
     if config.model.dispersion_pooling is not None:
         raise UsageError(
             "--dispersion-pooling: the normal family has no dispersion to pool; its variances are "

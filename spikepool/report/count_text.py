@@ -177,6 +177,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
         yield f"{'' if place else 'law':<11}{_law_cells(law)}"
     yield from _holdout_lines(summary["holdout"])
     yield from _drift_lines(summary["drift"])
+    yield from _company_line(summary["company"])
 
 
 def _tuning_line(model: Summary) -> Iterator[str]:
@@ -356,6 +357,26 @@ def _drift_lines(drift: Summary) -> Iterator[str]:
     yield line
     if untested:
         yield f"           {plural(untested, 'neuron')} {reason}"
+
+
+def _company_line(company: Summary | None) -> Iterator[str]:
+    """Say what neurons that were recorded together share."""
+    if company is None:
+        return
+    sessions = plural(company["sessions"], "session")
+    if company["untested"] or company["correlation"]["value"] is None:
+        yield f"company    not measured in {sessions} ({company['untested'] or 'too few counts'})"
+        return
+    found, share = company["correlation"], company["shared_share"]
+    line = f"spike-count correlation {_measured(found)}, {plural(company['pairs'], 'pair')}"
+    if share["value"] is not None:
+        line += f"; {_measured(share)} of the gain variance is shared"
+    yield f"company    {sessions}: {line}"
+
+
+def _measured(found: Summary) -> str:
+    """Write a number with its interval."""
+    return f"{_short(found['value'])} [{_short(found['lower'])}, {_short(found['upper'])}]"
 
 
 def computation_lines(summary: Summary) -> Iterator[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import Source, SpikeCounts
 from spikepool.data.tally import Tally
 from spikepool.data.wording import listed
+from spikepool.diagnostics.company import Sessions
 from spikepool.diagnostics.comparison import ModelScore
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
@@ -188,6 +189,8 @@ class RunResults(Results[FittedModel]):
         What labels that no model uses explain of the dispersion.
     drift : Drift
         What the order of trials says.
+    sessions : Sessions or None
+        What neurons recorded together share; None where sessions are not known.
     exchangeability : tuple of ExchangeabilityTest
         Of labels that are constant within neurons.
     findings : tuple of Finding
@@ -204,6 +207,7 @@ class RunResults(Results[FittedModel]):
     holdout: tuple[HoldoutScore, ...]
     shares: tuple[DispersionShare, ...]
     drift: Drift
+    sessions: Sessions | None
     exchangeability: tuple[ExchangeabilityTest, ...]
     findings: tuple[Finding, ...] = ()
 

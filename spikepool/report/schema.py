@@ -25,7 +25,7 @@ from spikepool.report.columns import (
 TABLE_NAMES = (
     *("estimates", "neurons", "evoked", "population", "contrasts", "overdispersion"),
     *("comparison", "law", "holdout", "predictive", "left_out"),
-    *("labels", "identifiability", "diagnostics"),
+    *("labels", "sessions", "identifiability", "diagnostics"),
 )
 
 RATE_UNIT = "spikes/s or spikes/trial"
@@ -80,6 +80,7 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
         "left_out": LEFT_OUT,
         "labels": LABELS,
         "identifiability": IDENTIFIABILITY,
+        "sessions": _sessions(),
         "diagnostics": DIAGNOSTICS,
     }
 
@@ -354,12 +355,18 @@ COMPARISON = (
         "Expected log predictive density: Σ ln p(left out | the rest), the neuron's own "
         "parameters integrated out. Larger is better.",
     ),
-    number("elpd_se", "nats", "Its standard error, with neurons as the independent units."),
+    number(
+        "elpd_se",
+        "nats",
+        "Its standard error, with neurons as the independent units; with five sessions or more "
+        "(and each neuron in one of them) with sessions.",
+    ),
     number("elpd_difference", "nats", "elpd minus that of the primary model."),
     number(
         "elpd_difference_se",
         "nats",
-        "Standard error of the difference, neuron by neuron. Empty: one neuron.",
+        "Standard error of the difference, neuron by neuron, or session by session as elpd_se. "
+        "Empty: one neuron.",
     ),
     number(
         "stacking_weight",
@@ -680,5 +687,39 @@ def _overdispersion() -> tuple[Column, ...]:
         text(
             "drift_untested",
             f"Why drift was not tested: {formulas['drift_untested']}. Empty: it was.",
+        ),
+    )
+
+
+def _sessions() -> tuple[Column, ...]:
+    # The formulas stand beside their code, which needs SciPy.
+    from spikepool.diagnostics.company import ALONE, FORMULAS, REPEATED
+
+    unknown = "Empty: not defined, or untested."
+
+    def measured(name: str, sentence: str) -> tuple[Column, ...]:
+        of = "the interval, from a jackknife over trials"
+        return (
+            number(name, "", f"{sentence}: {FORMULAS[name]}. {unknown}"),
+            number(f"{name}_lower", "", f"Lower end of {of}. {unknown}"),
+            number(f"{name}_upper", "", f"Upper end of {of}. {unknown}"),
+        )
+
+    return (
+        text("session", "The session. Empty: all sessions together."),
+        integer("neurons", "neurons", f"Size: {FORMULAS['neurons']}."),
+        integer("trials", "trials", f"Company: {FORMULAS['trials']}."),
+        integer("pairs", "pairs", f"Company: {FORMULAS['pairs']}."),
+        *measured("correlation", "Mean spike-count correlation within conditions"),
+        *measured("shared_gain_variance", "Variance of the gain that two neurons share"),
+        *measured("gain_variance", "Variance of a neuron's gain"),
+        *measured(
+            "shared_share",
+            "Share of the gain variance that is shared; chance can bring it below 0 or above 1",
+        ),
+        text(
+            "untested",
+            f"Why nothing was measured: {ALONE}; or {REPEATED}, in one condition of the session, "
+            "so that company is not known. Empty: it was.",
         ),
     )

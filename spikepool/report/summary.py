@@ -52,6 +52,7 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
         "law": _laws(results),
         "holdout": _holdout(results),
         "drift": _drift(results, config),
+        "company": _company(results),
         "predictive": _predictive(results),
         "labels": [_defined(row) for row in label_rows(results)],
         "identifiability": findings_as_json(results.findings),
@@ -322,3 +323,17 @@ def _median(values: FloatArray) -> float | None:
     """Median of the defined values; None where there is none."""
     known = values[~np.isnan(values)]
     return finite(float(np.median(known))) if known.size else None
+
+
+def _company(results: RunResults) -> JsonValue:
+    """Return what neurons of all sessions share; None where sessions are not known."""
+    if results.sessions is None:
+        return None
+    together = results.sessions.together
+    return {
+        "sessions": len(results.sessions.each),
+        "pairs": together.pairs,
+        "correlation": _defined(vars(together.correlation)),
+        "shared_share": _defined(vars(together.shared_share)),
+        "untested": together.untested or None,
+    }

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from spikepool.data.spike_counts import FloatArray
+from spikepool.diagnostics.company import Company, Measured
 from spikepool.diagnostics.convergence import (
     HYPERPARAMETERS,
     LEAST_BFMI,
@@ -80,6 +81,7 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
         "left_out": make_left_out(results),
         "labels": make_labels(results),
         "identifiability": make_identifiability(results.findings),
+        "sessions": make_sessions(results),
         "diagnostics": make_diagnostics(results),
     }
 
@@ -207,6 +209,24 @@ def _over_poisson(results: RunResults) -> FloatArray:
 def make_labels(results: RunResults) -> pa.Table:
     """One row per label that no model uses and per what it may explain."""
     return rows_table("labels", list(label_rows(results)), results)
+
+
+def make_sessions(results: RunResults) -> pa.Table:
+    """One row per session, then one of all sessions; none where they are not known."""
+    sessions = results.sessions
+    rows = [] if sessions is None else [*sessions.each, sessions.together]
+    return rows_table("sessions", [_company_cells(each) for each in rows], results)
+
+
+def _company_cells(company: Company) -> Row:
+    """Write every number that was measured beside the ends of its interval."""
+    cells: dict[str, object] = {}
+    for name, value in vars(company).items():
+        if isinstance(value, Measured):
+            cells |= {name: value.value, f"{name}_lower": value.lower, f"{name}_upper": value.upper}
+        else:
+            cells[name] = value
+    return {**cells, "untested": company.untested or None}
 
 
 def make_diagnostics(results: RunResults) -> pa.Table:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from spikepool.data.spike_counts import Notice, SpikeCounts
 from spikepool.data.tally import Tally
+from spikepool.diagnostics.company import session_of_neurons
 from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.cross_check import worst_of
 from spikepool.diagnostics.exchangeability import (
@@ -74,6 +75,7 @@ def fit_models(plan: _Plan, tally: Tally, checks: TableChecks, progress: Progres
     groups = [column for role, column in plan.table.recognised if role == "group"]
     notices += exchangeability_notices(tests, groups)
     left_out = [(model.spec, model.leave_out) for model in models]
+    session = session_of_neurons(plan.table)
     holdout = run_holdouts(plan.models, tally, config, notices, progress)
     return RunResults(
         counts=plan.table,
@@ -83,11 +85,12 @@ def fit_models(plan: _Plan, tally: Tally, checks: TableChecks, progress: Progres
         models=models,
         primary=plan.models.primary,
         predictive=_predictive(models, plan, tally, progress),
-        scores=score_models(left_out, plan.models.primary, tally),
+        scores=score_models(left_out, plan.models.primary, tally, session),
         holdout=holdout,
-        laws=infer_law(left_out, plan.models.primary, tally),
+        laws=infer_law(left_out, plan.models.primary, tally, session),
         shares=checks.shares,
         drift=checks.drift,
+        sessions=checks.sessions,
         exchangeability=tests,
         findings=plan.models.findings,
         notices=tuple(notices),

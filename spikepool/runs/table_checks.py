@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from spikepool.config import RunConfig
 from spikepool.data.spike_counts import Notice, SpikeCounts
+from spikepool.diagnostics.company import Sessions, company_notices, measure_company
 from spikepool.diagnostics.dispersion_share import (
     DispersionShare,
     share_dispersion,
@@ -23,11 +24,14 @@ class TableChecks:
         What labels that no model uses explain of the dispersion.
     drift : Drift
         What the order of trials says.
+    sessions : Sessions or None
+        What neurons recorded together share.
     notices : tuple of Notice
     """
 
     shares: tuple[DispersionShare, ...]
     drift: Drift
+    sessions: Sessions | None
     notices: tuple[Notice, ...]
 
 
@@ -45,8 +49,13 @@ def check_table(counts: SpikeCounts, config: RunConfig) -> TableChecks:
     """
     shares = share_dispersion(counts, config.engine.seed)
     drift = measure_drift(counts)
-    notices = (*_notices_of_labels(counts, shares), *drift_notices(drift, config.report.fdr))
-    return TableChecks(shares, drift, notices)
+    sessions = measure_company(counts, config.report.interval)
+    notices = (
+        *_notices_of_labels(counts, shares),
+        *drift_notices(drift, config.report.fdr),
+        *company_notices(sessions, counts),
+    )
+    return TableChecks(shares, drift, sessions, notices)
 
 
 def _notices_of_labels(

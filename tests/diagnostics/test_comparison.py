@@ -22,7 +22,7 @@ def left_out(trials, neurons, trial_pareto_k=0.2, neuron_pareto_k=0.6):
     return LeaveOut(trials, trials, neurons, trial_pareto_k, neuron_pareto_k)
 
 
-def scored(models, primary, groups=None):
+def scored(models, primary, groups=None, session=None):
     """Score models of neurons with one trial each; `groups`: the group of every neuron."""
     n = next((len(of.neuron) for _, of in models if of is not None), 1)
     every, ones = np.arange(n), np.ones(n, dtype=np.int64)
@@ -32,7 +32,7 @@ def scored(models, primary, groups=None):
     tally = Tally(
         neurons, every, 0 * ones, 1.0 * ones, ones, ones, of_neuron, ("all",), names, "spikes/trial"
     )
-    return score_models(models, primary, tally)
+    return score_models(models, primary, tally, session)
 
 
 @pytest.fixture
@@ -136,3 +136,20 @@ def test_weights_of_what_is_scored(fitted):
         weights = {s.spec: s.weight for s in scored(fitted, NB2) if s.left_out == kind}
         assert sum(weights.values()) == pytest.approx(1)
         assert weights[NB2] > 0.9
+
+
+def test_sessions_as_units(fitted):
+    """Neurons that share their session's luck: 20 sums of 20 neurons, about their mean."""
+    session = np.arange(N) % 20
+    score = scored(fitted, NB2, session=session)[0]
+    terms = fitted[0][1].trial_by_neuron
+    sums = np.array([terms[session == each].sum() for each in range(20)])
+    assert score.elpd_se == pytest.approx(np.sqrt(20 * sums.var(ddof=1)))
+    gap = fitted[0][1].trial_by_neuron - fitted[2][1].trial_by_neuron
+    sums = np.array([gap[session == each].sum() for each in range(20)])
+    assert score.difference_se == pytest.approx(np.sqrt(20 * sums.var(ddof=1)))
+
+
+def test_a_neuron_of_its_own_session_is_its_own_unit(fitted):
+    """Then nothing changes."""
+    assert scored(fitted, NB2, session=np.arange(N)) == scored(fitted, NB2)

@@ -95,6 +95,7 @@ class TestKindOfTable:
             ({"model": {"family": "normal"}, "report": {"fano_threshold": 2}}, "--fano-threshold"),
             ({"model": {"family": "normal"}, "report": {"fdr": 0.1}}, "--fdr"),
             ({"model": {"family": "normal"}, "input": {"within": "animal"}}, "--within belongs"),
+            ({"model": {"family": "normal"}, "input": {"session": "day"}}, "--session belongs"),
             ({"model": {"family": "normal", "condition_effects": True}}, "--condition-effects bel"),
         ],
     )

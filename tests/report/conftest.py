@@ -7,6 +7,7 @@ import pytest
 
 from spikepool.data.spike_counts import Labels, NeuronColumn, Notice, Source, SpikeCounts
 from spikepool.data.tally import tally_counts
+from spikepool.diagnostics.company import Company, Measured, Sessions
 from spikepool.diagnostics.comparison import score_models
 from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.cross_check import CrossCheck
@@ -185,6 +186,22 @@ def drift():
     return Drift(0.1 * known, 0.9 * known, pvalue, 2 * pvalue, untested)
 
 
+def sessions():
+    """Made-up company: two sessions, one of a single neuron."""
+    nothing = Measured(np.nan, np.nan, np.nan)
+    numbers = (
+        Measured(0.12, 0.08, 0.16), Measured(0.04, 0.02, 0.06), Measured(0.1, 0.08, 0.12),
+        Measured(0.4, 0.25, 0.55),
+    )  # fmt: skip
+    return Sessions(
+        (
+            Company("s1", 5, 20, 10, *numbers, untested=""),
+            Company("s2", 1, 0, 0, *[nothing] * 4, untested="no two neurons share trials"),
+        ),
+        Company(None, 6, 20, 10, *numbers, untested=""),
+    )
+
+
 def make_results(**changes):
     """Build the whole run, with fields of `RunResults` changed."""
     counts = spike_counts()
@@ -206,6 +223,7 @@ def make_results(**changes):
             DispersionShare("block", 2, 4, np.nan, np.nan, np.nan, np.nan),
         ),
         drift=drift(),
+        sessions=None,
         exchangeability=(
             ExchangeabilityTest("animal", "log_rate_mean", 2, 6, 0.9, 0.01, 0.04),
             ExchangeabilityTest("animal", "log_rate_spread", 2, 6, np.nan, 0.3, 0.3),
@@ -308,6 +326,12 @@ def with_responses(model, tally):
 def in_conditions(run):
     """Give the trials of the small run conditions of some factors."""
     return lambda *factors: make_conditioned(run, factors)
+
+
+@pytest.fixture
+def accompanied_run(run):
+    """Return the small run with neurons recorded together."""
+    return replace(run, sessions=sessions())
 
 
 @pytest.fixture

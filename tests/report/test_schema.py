@@ -53,6 +53,12 @@ CONTRACT = {
         "rule severity scope subject baseline quantities models figure found wanted "
         "least_dispersion trials_wanted meaning remedy"
     ),
+    "sessions": (
+        "session neurons trials pairs correlation correlation_lower correlation_upper "
+        "shared_gain_variance shared_gain_variance_lower shared_gain_variance_upper "
+        "gain_variance gain_variance_lower gain_variance_upper shared_share shared_share_lower "
+        "shared_share_upper untested"
+    ),
     "diagnostics": (
         "family pooling dispersion_pooling condition_pooling engine group parameter "
         "neuron condition r_hat ess_bulk ess_tail passed centring divergences bfmi "

@@ -89,6 +89,25 @@ def test_drift_line_without_any(summary):
     assert lines_of(summary, "drift") == ["drift      not tested (no trial order)"]
 
 
+def test_company_line(accompanied_run):
+    """What neurons recorded together share; nothing where sessions are not known."""
+    summary = json.loads(json.dumps(summarise_run(accompanied_run, RunConfig(), 1.0)))
+    assert lines_of(summary, "company") == [
+        (
+            "company    2 sessions: spike-count correlation 0.12 [0.08, 0.16], 10 pairs; 0.4 "
+            "[0.25, 0.55] of the gain variance is shared"
+        )
+    ]
+    summary["company"]["shared_share"]["value"] = None
+    assert lines_of(summary, "company")[0].endswith("[0.08, 0.16], 10 pairs")
+    summary["company"]["untested"] = "no two neurons share trials"
+    assert lines_of(summary, "company") == [
+        "company    not measured in 2 sessions (no two neurons share trials)"
+    ]
+    summary["company"] = None
+    assert lines_of(summary, "company") == []
+
+
 def test_predicted_fano_factor_is_told(summary):
     """And that it is not that of the data, where it is not."""
     numbers = {"size": 18394, "observed": 1.5013, "expected": 1.4887, "lower": 1.48, "upper": 1.51}

@@ -158,6 +158,15 @@ def test_nan_is_null_and_infinity_stays(tables):
             assert not any(isinstance(v, float) and np.isnan(v) for v in values.to_pylist())
 
 
+def test_sessions_have_a_row_each_and_one_of_all(accompanied_run, tables):
+    """What was not measured is empty; without sessions there is no row."""
+    sessions = make_tables(accompanied_run)["sessions"]
+    assert column(sessions, "session") == ["s1", "s2", None]
+    assert column(sessions, "correlation_lower") == [0.08, None, 0.08]
+    assert column(sessions, "untested") == [None, "no two neurons share trials", None]
+    assert tables["sessions"].num_rows == 0
+
+
 def test_without_groups_the_group_is_empty(run, make_run):
     """No column was given, so none is invented."""
     counts = replace(run.counts, group=None)
