@@ -172,7 +172,7 @@ class TestFolder:
         fit = any_fit
         pictures = {
             "shrinkage", "overdispersion", "forest", "own_weight", "dispersion_shrinkage",
-            "tau_prior_posterior", "predictive", "calibration", "trace",
+            "tau_prior_posterior", "predictive", "calibration", "trace", "variance_parts",
         }  # fmt: skip
         assert files_of(fit.out) == {
             *(f"{name}.parquet" for name in TABLE_NAMES),

@@ -166,7 +166,7 @@ def _scores(
 
 
 def units_of(session: IntArray | None, chosen: NDArray[np.bool_]) -> IntArray | None:
-    """Number the sessions of some neurons; None where neurons are the units, or sessions few."""
+    """Return the sessions of some neurons by number; None where neurons are the units."""
     if session is None:
         return None
     sessions, units = np.unique(session[chosen], return_inverse=True)

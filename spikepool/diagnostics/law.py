@@ -86,6 +86,22 @@ class LawOfGroup:
     law: Law
 
 
+@dataclass(frozen=True)
+class _Evidence:
+    """What the neurons of a group can tell: shape (N,).
+
+    Attributes
+    ----------
+    tells : ndarray of bool
+        Whether each has several mean counts.
+    units : ndarray of int64, or None
+        Its session, where sessions are the independent units.
+    """
+
+    tells: NDArray[np.bool_]
+    units: IntArray | None
+
+
 def infer_law(
     fitted: Sequence[tuple[ModelSpec, LeaveOut | None]],
     primary: ModelSpec,
@@ -152,7 +168,7 @@ def _law(
     compared: Sequence[tuple[ModelSpec, LeaveOut]],
     chosen: NDArray[np.bool_],
     tally: Tally,
-    evidence: "_Evidence",
+    evidence: _Evidence,
 ) -> LawOfGroup:
     by_neuron = np.array([left_out.trial_by_neuron[chosen] for _, left_out in compared])
     cells = chosen[tally.neuron]
@@ -163,28 +179,13 @@ def _law(
         FamilyScore(spec, float(own.sum()), *sum_and_error(best - own, evidence.units), weight)
         for (spec, _), own, weight in zip(compared, by_neuron, weights, strict=True)
     )
-    law = _decide(*by_neuron, evidence)
+    poisson, nb1, nb2 = by_neuron
+    law = _decide(poisson, nb1, nb2, evidence=evidence)
     telling = evidence.tells
     return LawOfGroup(name, families, len(telling), int(telling.sum()), law)
 
 
-@dataclass(frozen=True)
-class _Evidence:
-    """What the neurons of a group can tell: shape (N,).
-
-    Attributes
-    ----------
-    tells : ndarray of bool
-        Whether each has several mean counts.
-    units : ndarray of int64, or None
-        Its session, where sessions are the independent units.
-    """
-
-    tells: NDArray[np.bool_]
-    units: IntArray | None
-
-
-def _decide(poisson: FloatArray, nb1: FloatArray, nb2: FloatArray, evidence: _Evidence) -> Law:
+def _decide(poisson: FloatArray, nb1: FloatArray, nb2: FloatArray, *, evidence: _Evidence) -> Law:
     """Name the law: Poisson where NB wins next to nothing, else the NB that leads surely."""
     units, separable = evidence.units, evidence.tells.mean() >= LEAST_TELLING
     leads = [sum_and_error(nb - poisson, units) for nb in (nb1, nb2)]

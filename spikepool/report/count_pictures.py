@@ -1,12 +1,14 @@
 """Which pictures a run of counts gets, each from the model that can show it best."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray
+from spikepool.diagnostics.variance_parts import part_variance
 from spikepool.models.priors import Priors, prior_density
 from spikepool.posterior.results import PopulationParameter
 from spikepool.posterior.tuning import raw_tuning_strength
@@ -38,6 +40,8 @@ def pictures_of_counts(results: RunResults, interval: float) -> Iterator[Picture
     """
     for name, model, data in _numbers_of_pictures(results, interval):
         yield Picture(name, _about(results, model, interval), data)
+    about = replace(_about(results, results.primary_model, interval), model="")
+    yield Picture("variance_parts", about, _variance_parts(results, interval))
 
 
 def _about(results: RunResults, model: FittedModel, interval: float) -> About:
@@ -163,6 +167,14 @@ def _tuning(results: RunResults, tuned: FittedModel) -> "pd.DataFrame":
     return prepare_tuning(
         tuned.estimates, results.counts.factors, raw_tuning_strength(results.tally)
     )
+
+
+def _variance_parts(results: RunResults, interval: float) -> "pd.DataFrame":
+    """Split the variance of the counts; no model stands behind it."""
+    from spikepool.report.plots.variance_parts import prepare_variance_parts
+
+    parts = part_variance(results.counts, results.drift, results.sessions, interval)
+    return prepare_variance_parts(parts)
 
 
 def _most_like(

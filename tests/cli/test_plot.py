@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-NAMES = {"overdispersion", "forest", "predictive", "calibration"}
+NAMES = {"overdispersion", "forest", "predictive", "calibration", "variance_parts"}
 """Of a run without a population."""
 
 
@@ -28,7 +28,7 @@ def test_draws_beside_the_results(spikepool, stored):
     before = names_of(stored)
     ended = spikepool("plot", stored)
     assert ended.code == 0
-    assert ended.out == f"4 plots · {stored}-plots\n"
+    assert ended.out == f"5 plots · {stored}-plots\n"
     assert names_of(f"{stored}-plots") == {f"{name}.png" for name in NAMES}
     assert names_of(stored) == before
 
@@ -115,14 +115,15 @@ def test_numbers_that_were_changed_are_bad_data(spikepool, stored, name, content
 def test_missing_numbers_are_left_out(spikepool, stored):
     """Of one picture; the others are drawn."""
     (stored / "plots/data/forest.csv").unlink()
-    assert spikepool("plot", stored).out.startswith("2 plots")
-    assert names_of(f"{stored}-plots") == {"overdispersion.png", "predictive.png"}
+    assert spikepool("plot", stored).out.startswith("3 plots")
+    assert names_of(f"{stored}-plots") == {f"{name}.png" for name in NAMES - {"forest"}}
 
 
 def test_about_names_the_model_of_each_picture(stored):
     """What stands in a picture's corner."""
     about = json.loads((stored / "plots/data/about.json").read_text())
     assert set(about) == NAMES
+    assert about.pop("variance_parts")["model"] == ""
     assert {each["model"] for each in about.values()} == {"Poisson none"}
     assert {each["n_neurons"] for each in about.values()} == {6}
 

@@ -52,9 +52,9 @@ def render(run, *formats, interval=0.95):
 
 
 def models_of(files):
-    """Return the model of each picture."""
+    """Return the model of each picture that has one."""
     about = json.loads(files["plots/data/about.json"])
-    return {name: fields["model"] for name, fields in about.items()}
+    return {name: fields["model"] for name, fields in about.items() if fields["model"]}
 
 
 def numbers_of(files, name):
@@ -64,11 +64,12 @@ def numbers_of(files, name):
 
 @pytest.mark.usefixtures("undrawn")
 def test_every_picture_of_a_full_run_is_of_the_primary_model(run_of):
-    """Eight pictures; each with its numbers, and a word on the fit behind it."""
+    """Eight pictures and one of the counts; each with its numbers, and a word on the fit."""
     files = render(run_of(*NB2.values(), POISSON, primary=NB2["partial"]))
     wanted = OF_POPULATIONS | OF_ALL | {"dispersion_shrinkage"}
     assert models_of(files) == dict.fromkeys(wanted, "NB2 partial")
-    assert set(files) == {f"plots/data/{name}.csv" for name in wanted} | {"plots/data/about.json"}
+    names = wanted | {"variance_parts"}
+    assert set(files) == {f"plots/data/{name}.csv" for name in names} | {"plots/data/about.json"}
     about = json.loads(files["plots/data/about.json"])["forest"]
     assert about == {
         "model": "NB2 partial", "n_neurons": 6, "n_trials": 24, "rate_unit": "spikes/s",
@@ -80,7 +81,7 @@ def test_every_picture_of_a_full_run_is_of_the_primary_model(run_of):
 def test_formats_are_those_asked_for(run_of, formats):
     """Of every picture, by their first bytes."""
     files = render(run_of(POISSON), *formats)
-    names = set(models_of(files))
+    names = {*models_of(files), "variance_parts"}
     pictures = {name for name in files if not name.startswith("plots/data/")}
     assert pictures == {f"plots/{name}.{suffix}" for name in names for suffix in formats}
     first = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from spikepool.data.spike_counts import Factor
+from spikepool.diagnostics.variance_parts import TOTAL, GroupParts, VariancePart
 from spikepool.posterior.quadrature import HyperparameterSample
 from spikepool.posterior.results import ResponseEstimates, Summary
 from spikepool.report.plots.calibration import prepare_calibration
@@ -26,6 +27,7 @@ from spikepool.report.plots.shrinkage import prepare_shrinkage
 from spikepool.report.plots.tau_prior_posterior import prepare_tau_prior_posterior
 from spikepool.report.plots.trace import prepare_trace
 from spikepool.report.plots.tuning import prepare_tuning
+from spikepool.report.plots.variance_parts import prepare_variance_parts
 
 _SPEC = importlib.util.spec_from_file_location(
     "plots_simulated", Path(__file__).with_name("simulated.py")
@@ -112,6 +114,24 @@ def tuning_of(fit, factors, n_tuned=3):
     return prepare_tuning(estimates, factors, raw)
 
 
+def parts_of(groups, neurons):
+    """Make up the parts of the variance of every group, the last of them without an order."""
+    told = {"Poisson": 1.0, "stimulus": 0.8, "slow drift": -0.1, "shared": 0.2, "private": 0.3}
+    blind = {"Poisson": 1.0, "slow drift, shared or private": 0.7}
+    found = []
+    for group in groups:
+        parts = blind if group == groups[-1] and len(groups) > 1 else told
+        total = sum(parts.values())
+        rows = [
+            VariancePart(name, value, value - 0.1, value + 0.1, value / total,
+                         value / total - 0.05, value / total + 0.05)
+            for name, value in {**parts, TOTAL: total}.items()
+        ]  # fmt: skip
+        unknown = () if parts is told else ("slow drift, as the order of trials tells nothing",)
+        found.append(GroupParts(group, neurons, "neurons", tuple(rows), unknown))
+    return found
+
+
 def pictures_of(fit):
     """Every picture's numbers, by name; neurons take turns to be in each group."""
     names = list(fit.draws)
@@ -140,6 +160,7 @@ def pictures_of(fit):
         "predictive": prepare_predictive(fit.check),
         "calibration": prepare_calibration(fit.check),
         "trace": prepare_trace(fit.draws, fit.population),
+        "variance_parts": prepare_variance_parts(parts_of(names, len(fit.estimates.neurons))),
     }
 
 
