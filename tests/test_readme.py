@@ -19,6 +19,7 @@ from spikepool.models.prior_spec import PARAMETERS
 from spikepool.report.plots.registry import PICTURES
 from spikepool.report.posterior_file import BASELINE_GROUP, OF_RESPONSES
 from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
+from spikepool.report.table_files import PARQUET_ONLY
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -209,7 +210,8 @@ def test_recognised_names_are_all_listed():
 def test_files_of_the_results_are_listed():
     """Every table that a run writes is in README's list of files."""
     files = [span for row in rows_below("| file | what is in it |") for span in spans_of(row[0])]
-    assert {f"{table}.csv" for table in TABLE_NAMES} <= set(files)
+    wanted = {f"{name}.{'parquet' if name in PARQUET_ONLY else 'csv'}" for name in TABLE_NAMES}
+    assert wanted <= set(files)
 
 
 def test_plots_are_all_explained():

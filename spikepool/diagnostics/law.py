@@ -25,9 +25,9 @@ SURE = 2.0
 """Standard errors by which a family must lead."""
 LEAST_LEAD = 4.0
 """Nats by which it must lead: the errors of smaller differences are not to be trusted."""
-NEXT_TO_NOTHING = 0.05
-"""Nats for each neuron that NB may win over Poisson and still be called Poisson: what a Fano factor
-of 1.06 wins in 50 trials."""
+NEXT_TO_NOTHING = 0.0025
+"""Nats for each trial that NB may win over Poisson and still be called Poisson: ω²/4, what a Fano
+factor of 1.1 wins."""
 LEAST_RATIO = 1.5
 """Longest over shortest exposure of a neuron that tells how its variance grows."""
 LEAST_TELLING = 0.5
@@ -94,11 +94,14 @@ class _Evidence:
     ----------
     tells : ndarray of bool
         Whether each has several mean counts.
+    trials : int
+        Of all of them.
     units : ndarray of int64, or None
         Its session, where sessions are the independent units.
     """
 
     tells: NDArray[np.bool_]
+    trials: int
     units: IntArray | None
 
 
@@ -139,7 +142,11 @@ def infer_law(
             compared,
             chosen,
             tally,
-            _Evidence(_tells(tally, tuned=tuned)[chosen], units_of(session, chosen)),
+            _Evidence(
+                _tells(tally, tuned=tuned)[chosen],
+                int(tally.n_trials[chosen].sum()),
+                units_of(session, chosen),
+            ),
         )
         for name, chosen in neurons_by_group(tally)
     )
@@ -190,7 +197,7 @@ def _decide(poisson: FloatArray, nb1: FloatArray, nb2: FloatArray, *, evidence: 
     units, separable = evidence.units, evidence.tells.mean() >= LEAST_TELLING
     leads = [sum_and_error(nb - poisson, units) for nb in (nb1, nb2)]
     if not any(_is_sure(*lead) for lead in leads):
-        most = max(LEAST_LEAD, NEXT_TO_NOTHING * len(poisson))
+        most = max(LEAST_LEAD, NEXT_TO_NOTHING * evidence.trials)
         negligible = all(lead + SURE * error < most for lead, error in leads)
         return "poisson" if negligible else "undecided"
     if separable and _is_sure(*sum_and_error(nb1 - nb2, units)):

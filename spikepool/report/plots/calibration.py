@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from spikepool.data.spike_counts import FloatArray
@@ -12,7 +13,7 @@ from spikepool.posterior.results import PredictiveCheck
 from spikepool.report.plots import canvas
 from spikepool.report.plots.about import About
 from spikepool.report.plots.numbers import numbers, part, table
-from spikepool.report.plots.style import BLUE, GREY, INK, SKY, VERMILION, PlotStyle
+from spikepool.report.plots.style import BLUE, GREY, INK, SKY, PlotStyle
 
 COLUMNS: Final = ("left", "right", "observed", "expected", "lower", "upper")
 _BINS: Final = 20
@@ -88,12 +89,10 @@ def _panel(axes: Any, bins: pd.DataFrame, name: str, style: PlotStyle) -> None:
         axes.set_title("95 % of uniform ranks", loc="right", color=BLUE)
     axes.stairs(observed, edges, color=INK, linewidth=1.0 * style.scale, gid="observed")
     if name != "ranks":
-        extreme = np.array([observed[0], observed[-1]])
-        axes.bar([edges[0], edges[-2]], extreme, width=edges[1], align="edge", color=VERMILION,
-                 alpha=0.6, linewidth=0, gid="extreme")  # fmt: skip
         axes.axvline(0.5, color=GREY, linewidth=0.5 * style.scale)
     x_label, y_label = _PANELS[name]
     axes.set_xlabel(x_label)
     axes.set_ylabel(f"{y_label} per bin")
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.08 * max(float(np.nanmax([*observed, *upper])), 1.0))

@@ -125,7 +125,7 @@ def _shares(rows: pd.DataFrame) -> list[str]:
     ends = (100 * numbers(rows, name) for name in ("share", "share_lower", "share_upper"))
     for name, share, low, high in zip(texts(rows, "series"), *ends, strict=True):
         known = np.isfinite([low, high]).all() and name != TOTAL
-        written.append(f"{share:.0f} %" + (f" [{low:.0f}, {high:.0f}]" if known else ""))
+        written.append(f"{share:z.0f} %" + (f" [{low:z.0f}, {high:z.0f}]" if known else ""))
     return [text.replace("-", "−") for text in written]
 
 
