@@ -79,8 +79,8 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
         "predictive": PREDICTIVE,
         "left_out": LEFT_OUT,
         "labels": LABELS,
-        "identifiability": IDENTIFIABILITY,
         "sessions": _sessions(),
+        "identifiability": IDENTIFIABILITY,
         "diagnostics": DIAGNOSTICS,
     }
 

@@ -115,7 +115,7 @@ def test_numbers_that_were_changed_are_bad_data(spikepool, stored, name, content
 def test_missing_numbers_are_left_out(spikepool, stored):
     """Of one picture; the others are drawn."""
     (stored / "plots/data/forest.csv").unlink()
-    assert spikepool("plot", stored).out.startswith("3 plots")
+    assert spikepool("plot", stored).out.startswith("4 plots")
     assert names_of(f"{stored}-plots") == {f"{name}.png" for name in NAMES - {"forest"}}
 
 
