@@ -61,6 +61,7 @@ def _numbers_of_pictures(
     """Prepare each picture from the model that can show it best."""
     from spikepool.report.plots.calibration import prepare_calibration
     from spikepool.report.plots.forest import prepare_forest
+    from spikepool.report.plots.matched_fano import prepare_matched_fano
     from spikepool.report.plots.overdispersion import prepare_overdispersion
     from spikepool.report.plots.predictive import prepare_predictive
 
@@ -92,6 +93,8 @@ def _numbers_of_pictures(
         yield "tuning", tuned, _tuning(results, tuned)
     forest = prepare_forest(primary.estimates, unpooled.estimates if unpooled else None)
     yield "forest", primary, forest
+    if results.matched:
+        yield "matched_fano", primary, prepare_matched_fano(results.matched)
     if results.predictive is not None:
         yield "predictive", primary, prepare_predictive(results.predictive)
         yield "calibration", primary, prepare_calibration(results.predictive)

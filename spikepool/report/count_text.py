@@ -32,6 +32,7 @@ _CONTRASTED: Final = {
 _STATISTICS: Final = {"fano": "Fano factor", "zeros": "zeros", "maximum": "maximum"}
 _LAWS: Final[dict[str, str]] = dict(FAMILY_LABELS.items()) | {"nb": "NB"}
 _MOST_PAIRS: Final = 10
+_MOST_MATCHED: Final = 3
 _NEAR = 0.05
 """Of a Fano factor: a prediction so close is not spoken against, however sure both are."""
 
@@ -178,6 +179,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
     yield from _holdout_lines(summary["holdout"])
     yield from _drift_lines(summary["drift"])
     yield from _company_line(summary["company"])
+    yield from _matched_lines(summary["matched_fano"])
 
 
 def _tuning_line(model: Summary) -> Iterator[str]:
@@ -372,6 +374,40 @@ def _company_line(company: Summary | None) -> Iterator[str]:
     if share["value"] is not None:
         line += f"; {_measured(share)} of the gain variance is shared"
     yield f"company    {sessions}: {line}"
+
+
+def _matched_lines(pairs: list[Summary]) -> Iterator[str]:
+    """Yield a line per pair of sets: differences of Fano factors, raw and at matched means."""
+    for place, pair in enumerate(pairs[:_MOST_MATCHED]):
+        head = "" if place else "matched"
+        yield f"{head:<11}Fano factor, {_matched_cells(pair)}"
+    if len(pairs) > _MOST_MATCHED:
+        rest = plural(len(pairs) - _MOST_MATCHED, "more pair")
+        yield f"{'':<11}and {rest}, in the table matched_fano"
+
+
+def _matched_cells(pair: Summary) -> str:
+    names = f"{listed([pair['set']])} − {listed([pair['reference']])}"
+    if pair["raw"]["difference"]["value"] is None:
+        return f"{names}: one of them has no neuron with two trials and a spike"
+    raw = f"{names}: {_difference(pair['raw'])} raw"
+    if pair["matched"]["difference"]["value"] is None:
+        return f"{raw}; their mean counts have nothing in common"
+    cells = f"{raw}, {_difference(pair['matched'])} at matched mean counts"
+    if "posterior" not in pair:
+        return cells
+    model = pair["posterior"]
+    cells += f", {_difference(model)} by the model"
+    if model["prob_greater"] is None:
+        return cells
+    return f"{cells}, P(greater) {_probability(model['prob_greater'])}"
+
+
+def _difference(found: Summary) -> str:
+    """Write a difference with its interval, where it has one."""
+    value, lower, upper = (found["difference"][end] for end in ("value", "lower", "upper"))
+    ends = "" if lower is None else f" [{_short(lower)}, {_short(upper)}]"
+    return f"{_short(value)}{ends}".replace("-", "−")
 
 
 def _measured(found: Summary) -> str:

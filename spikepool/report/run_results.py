@@ -19,6 +19,7 @@ from spikepool.diagnostics.drift import Drift
 from spikepool.diagnostics.exchangeability import ExchangeabilityTest
 from spikepool.diagnostics.holdout import HoldoutScore
 from spikepool.diagnostics.law import LawOfGroup
+from spikepool.diagnostics.mean_matching import MatchedPair
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.identifiability.finding import Finding
 from spikepool.models.priors import Priors
@@ -82,7 +83,7 @@ class BaselineFit:
     neurons : tuple of str
         Those that have such trials.
     draws : NeuronDraws or None
-        Of these neurons, where they are to be stored.
+        Of these neurons, where they are still needed.
     """
 
     spec: ModelSpec
@@ -191,6 +192,8 @@ class RunResults(Results[FittedModel]):
         What the order of trials says.
     sessions : Sessions or None
         What neurons recorded together share; None where sessions are not known.
+    matched : tuple of MatchedPair
+        Fano factors of groups, of conditions, and of stimuli and baseline at matched mean counts.
     exchangeability : tuple of ExchangeabilityTest
         Of labels that are constant within neurons.
     findings : tuple of Finding
@@ -208,6 +211,7 @@ class RunResults(Results[FittedModel]):
     shares: tuple[DispersionShare, ...]
     drift: Drift
     sessions: Sessions | None
+    matched: tuple[MatchedPair, ...]
     exchangeability: tuple[ExchangeabilityTest, ...]
     findings: tuple[Finding, ...] = ()
 

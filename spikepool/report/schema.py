@@ -25,7 +25,7 @@ from spikepool.report.columns import (
 TABLE_NAMES = (
     *("estimates", "neurons", "evoked", "population", "contrasts", "overdispersion"),
     *("comparison", "law", "holdout", "predictive", "left_out"),
-    *("labels", "sessions", "identifiability", "diagnostics"),
+    *("labels", "sessions", "matched_fano", "identifiability", "diagnostics"),
 )
 
 RATE_UNIT = "spikes/s or spikes/trial"
@@ -80,6 +80,7 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
         "left_out": LEFT_OUT,
         "labels": LABELS,
         "sessions": _sessions(),
+        "matched_fano": _matched_fano(),
         "identifiability": IDENTIFIABILITY,
         "diagnostics": DIAGNOSTICS,
     }
@@ -687,6 +688,70 @@ def _overdispersion() -> tuple[Column, ...]:
         text(
             "drift_untested",
             f"Why drift was not tested: {formulas['drift_untested']}. Empty: it was.",
+        ),
+    )
+
+
+def _matched_fano() -> tuple[Column, ...]:
+    # The limits stand beside their code, which needs SciPy.
+    from spikepool.diagnostics.mean_matching import LEAST_UNITS
+
+    few = f"Empty: fewer than {LEAST_UNITS} neurons (or sessions) of a set count, or none."
+    spread = (
+        "interval, from the Bayesian bootstrap over neurons (with five sessions or more over "
+        f"sessions), and over the posterior's draws. {few}"
+    )
+
+    def measured(name: str, sentence: str) -> tuple[Column, ...]:
+        return (
+            number(name, "", f"{sentence} Empty: not defined."),
+            number(f"{name}_lower", "", f"Lower end of its {spread}"),
+            number(f"{name}_upper", "", f"Upper end of its {spread}"),
+        )
+
+    return (
+        text(
+            "compared",
+            "What the sets are: group, condition (each with every one before it; no more than 15), "
+            "or baseline (the stimuli with the trials without one).",
+        ),
+        text("set", "The set compared: a group, a condition, or stimuli."),
+        text("reference", "The set it is compared with."),
+        text(
+            "method",
+            "raw: all counts; matched: at the greatest common distribution of mean counts "
+            "(Churchland et al. 2010); posterior: the same with the primary model's Fano factors. "
+            "Models have one dispersion of a neuron in all conditions: of these there is no "
+            "posterior. The next columns name the model; raw and matched: empty.",
+        ),
+        *MODEL,
+        number(
+            "points",
+            "neuron × condition",
+            "Points of the set that count, of those with two trials and a spike; matched: the mean "
+            "number over random selections.",
+        ),
+        number("reference_points", "neuron × condition", "The same of the reference."),
+        number(
+            "mean_count",
+            "spikes/trial",
+            "Mean count of these points, weighted by n − 1 trials. Empty: no points.",
+        ),
+        number("reference_mean_count", "spikes/trial", "The same of the reference."),
+        *measured(
+            "fano",
+            "Fano factor of the set. raw: ΣX² / Σ(n − 1); matched: Σ_b c_b F_b / Σ_b c_b over bins "
+            "b of mean counts half an octave wide, F_b the raw one of the bin, c_b the smaller "
+            "Σ(n − 1) of the two sets; posterior: the same, X² replaced by (n − 1) F(m_b), the "
+            "model's Fano factor of the neuron at the bin's mean count (median).",
+        ),
+        *measured("reference_fano", "The same of the reference."),
+        *measured("difference", "fano minus reference_fano."),
+        *measured("ratio", "fano / reference_fano."),
+        number(
+            "prob_greater",
+            "",
+            f"Posterior probability that fano > reference_fano. {few} raw and matched: empty.",
         ),
     )
 

@@ -17,6 +17,7 @@ from spikepool.posterior.results import EXTREME, SURELY_ABOVE, PopulationParamet
 from spikepool.report.count_reading import summarise_data
 from spikepool.report.identifiability import findings_as_json, is_identified
 from spikepool.report.label_rows import label_rows
+from spikepool.report.matched_fano import matched_as_json
 from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 from spikepool.report.summary_parts import (
     MOST_MOVED,
@@ -53,6 +54,7 @@ def summarise_run(results: RunResults, config: RunConfig, seconds: float) -> Jso
         "holdout": _holdout(results),
         "drift": _drift(results, config),
         "company": _company(results),
+        "matched_fano": matched_as_json(results.matched),
         "predictive": _predictive(results),
         "labels": [_defined(row) for row in label_rows(results)],
         "identifiability": findings_as_json(results.findings),

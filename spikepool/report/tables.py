@@ -38,6 +38,7 @@ from spikepool.report.identifiability import (
     parameter_flags,
 )
 from spikepool.report.label_rows import label_rows
+from spikepool.report.matched_fano import make_matched_fano
 from spikepool.report.prediction_tables import (
     make_comparison,
     make_holdout,
@@ -82,6 +83,7 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
         "labels": make_labels(results),
         "identifiability": make_identifiability(results.findings),
         "sessions": make_sessions(results),
+        "matched_fano": make_matched_fano(results),
         "diagnostics": make_diagnostics(results),
     }
 

@@ -24,6 +24,8 @@ def fit_baseline(
     config: RunConfig,
     notices: list[Notice],
     progress: Progress,
+    *,
+    keep: bool,
 ) -> BaselineFit:
     """Fit a model to the trials without a stimulus, and compare the responses with it.
 
@@ -37,6 +39,8 @@ def fit_baseline(
     config : RunConfig
     notices : list of Notice
     progress : Progress
+    keep : bool
+        Whether the draws are still needed.
 
     Returns
     -------
@@ -58,7 +62,7 @@ def fit_baseline(
         groups=tuple(group_fit(fit.part.name, fit) for fit in fits),
         evoked=compare_with_baseline(stimuli, without, interval, settings.config.engine.seed),
         neurons=plan.tally.neurons,
-        draws=without.draws if config.report.posterior == "full" else None,
+        draws=without.draws if keep else None,
     )
 
 

@@ -15,6 +15,8 @@ from spikepool.diagnostics.exchangeability import (
     run_exchangeability_tests,
 )
 from spikepool.diagnostics.law import infer_law
+from spikepool.diagnostics.matched_sets import Recorded
+from spikepool.diagnostics.mean_matching import MatchedPair, match_means
 from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
 from spikepool.diagnostics.psis import leave_out_trials
@@ -91,6 +93,7 @@ def fit_models(plan: _Plan, tally: Tally, checks: TableChecks, progress: Progres
         shares=checks.shares,
         drift=checks.drift,
         sessions=checks.sessions,
+        matched=_matched(models, plan, tally, progress),
         exchangeability=tests,
         findings=plan.models.findings,
         notices=tuple(notices),
@@ -112,6 +115,27 @@ def _exchangeability(
     if columns:
         progress.stage("testing labels")
     return run_exchangeability_tests(primary.draws, tally.group, columns, plan.config.engine.seed)
+
+
+def _matched(
+    models: tuple[FittedModel, ...], plan: _Plan, tally: Tally, progress: Progress
+) -> tuple[MatchedPair, ...]:
+    """Compare Fano factors at matched mean counts, where there are sets to compare."""
+    primary = next(model for model in models if model.spec == plan.models.primary)
+    assert primary.draws is not None  # noqa: S101 - kept by _fitted
+    if len(tally.groups) > 1 or len(tally.conditions) > 1 or primary.baseline is not None:
+        progress.stage("matching mean counts")
+    baseline = None
+    if primary.baseline is not None and plan.models.baseline is not None:
+        assert primary.baseline.draws is not None  # noqa: S101 - kept by _fitted
+        baseline = Recorded(plan.models.baseline.tally, primary.baseline.draws)
+    return match_means(
+        Recorded(tally, primary.draws),
+        baseline,
+        session_of_neurons(plan.table),
+        interval=plan.config.report.interval,
+        seed=plan.config.engine.seed,
+    )
 
 
 def _predictive(
@@ -161,7 +185,7 @@ def _fitted(
         ),
         groups=tuple(group_fit(name, each) for name, each in groups.items()),
         contrasts=contrast_groups(spec, samples, interval),
-        baseline=_baseline(drawn, spec, plan, notices, progress),
+        baseline=_baseline(drawn, plan, notices, progress, keep=keep),
         seconds=time.perf_counter() - clock,
         draws=draws if keep else None,
         leave_out=merge_left_out(parts, [_left_out(fit) for fit in fits]),
@@ -180,13 +204,14 @@ def _left_out(fit: PartFit) -> LeaveOut:
 
 
 def _baseline(
-    drawn: DrawnRates, spec: ModelSpec, plan: _Plan, notices: list[Notice], progress: Progress
+    drawn: DrawnRates, plan: _Plan, notices: list[Notice], progress: Progress, *, keep: bool
 ) -> BaselineFit | None:
     """Fit the same model to what was recorded without a stimulus."""
     planned = plan.models.baseline
     if planned is None:
         return None
-    return fit_baseline(drawn, spec, planned, plan.config, notices, progress)
+    spec, config = drawn.draws.spec, plan.config
+    return fit_baseline(drawn, spec, planned, config, notices, progress, keep=keep)
 
 
 def _groups(fits: Sequence[PartFit], tally: Tally) -> dict[str, PartFit]:

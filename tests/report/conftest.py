@@ -14,6 +14,7 @@ from spikepool.diagnostics.cross_check import CrossCheck
 from spikepool.diagnostics.dispersion_share import DispersionShare
 from spikepool.diagnostics.drift import Drift
 from spikepool.diagnostics.exchangeability import ExchangeabilityTest
+from spikepool.diagnostics.mean_matching import FanoOfPair, MatchedPair
 from spikepool.diagnostics.overdispersion import Overdispersion
 from spikepool.models.identifiability.gate import find_all
 from spikepool.models.priors import default_priors
@@ -202,6 +203,25 @@ def sessions():
     )
 
 
+def matched_pairs():
+    """Made-up Fano factors of two groups, and of two conditions without common mean counts."""
+    fano, reference, difference, ratio = (
+        Measured(value, value - 0.25, value + 0.5) for value in (2.0, 1.5, 0.5, 1.3)
+    )
+    numbers = {"fano": fano, "reference_fano": reference, "difference": difference, "ratio": ratio}
+    raw, matched, model = (
+        FanoOfPair(method, 4.0, 2.5, 6.0, 5.5, **numbers, prob_greater=probability)
+        for method, probability in (("raw", np.nan), ("matched", np.nan), ("posterior", 0.96))
+    )
+    nothing = Measured(np.nan, np.nan, np.nan)
+    apart = FanoOfPair("matched", 0.0, 0.0, *[np.nan] * 2, *[nothing] * 4, prob_greater=np.nan)
+    means = (np.array([1.0, 2.0, 4.0]), np.array([5.0, 3.0]), np.array([0.0, 9.0]))
+    return (
+        MatchedPair("group", "V2", "V1", *means, np.array([0.0, 3.0]), (raw, matched, model)),
+        MatchedPair("condition", "90", "0", *means, np.zeros(2), (raw, apart)),
+    )
+
+
 def make_results(**changes):
     """Build the whole run, with fields of `RunResults` changed."""
     counts = spike_counts()
@@ -224,6 +244,7 @@ def make_results(**changes):
         ),
         drift=drift(),
         sessions=None,
+        matched=(),
         exchangeability=(
             ExchangeabilityTest("animal", "log_rate_mean", 2, 6, 0.9, 0.01, 0.04),
             ExchangeabilityTest("animal", "log_rate_spread", 2, 6, np.nan, 0.3, 0.3),
@@ -332,6 +353,12 @@ def in_conditions(run):
 def accompanied_run(run):
     """Return the small run with neurons recorded together."""
     return replace(run, sessions=sessions())
+
+
+@pytest.fixture
+def matched_run(run):
+    """Return the small run with Fano factors at matched mean counts."""
+    return replace(run, matched=matched_pairs())
 
 
 @pytest.fixture

@@ -121,6 +121,18 @@ def test_overdispersion_is_of_a_model_that_has_it(run_of):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_matched_fano_is_made_where_there_are_pairs(matched_run):
+    """With the numbers of every pair, method and bin."""
+    band = PredictiveBand(np.arange(3.0), np.arange(1.0, 4), *np.ones((4, 3)))
+    check = replace(matched_run.predictive, count=band, fano=band)
+    files = render(replace(matched_run, predictive=check))
+    data = numbers_of(files, "matched_fano")
+    assert list(data["part"]) == ["fano"] * 3 + ["means"] * 2 + ["fano"] * 2 + ["means"] * 2
+    assert list(data["difference_upper"][:3]) == [1, 1, 1]
+    assert list(data["common"][3:5]) == [0, 3]
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_forest_has_the_unpooled_rates_beside(run_of):
     """Where that model was fitted."""
     alone = numbers_of(render(run_of(NB2["partial"])), "forest")

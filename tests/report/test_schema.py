@@ -59,6 +59,12 @@ CONTRACT = {
         "gain_variance gain_variance_lower gain_variance_upper shared_share shared_share_lower "
         "shared_share_upper untested"
     ),
+    "matched_fano": (
+        "compared set reference method family pooling dispersion_pooling condition_pooling engine "
+        "points reference_points mean_count reference_mean_count fano fano_lower fano_upper "
+        "reference_fano reference_fano_lower reference_fano_upper difference difference_lower "
+        "difference_upper ratio ratio_lower ratio_upper prob_greater"
+    ),
     "diagnostics": (
         "family pooling dispersion_pooling condition_pooling engine group parameter "
         "neuron condition r_hat ess_bulk ess_tail passed centring divergences bfmi "

@@ -89,6 +89,32 @@ def test_drift_line_without_any(summary):
     assert lines_of(summary, "drift") == ["drift      not tested (no trial order)"]
 
 
+def test_matched_lines(matched_run):
+    """A line per pair: raw, matched, and by the model where it tells them apart."""
+    summary = json.loads(json.dumps(summarise_run(matched_run, RunConfig(), 1.0)))
+    differences = "0.5 [0.25, 1]"
+
+    def last(count):
+        lines = summary_lines(summary, "results")
+        first = next(k for k, line in enumerate(lines) if line.startswith("matched"))
+        return lines[first : first + count]
+
+    assert last(2) == [
+        (
+            f"matched    Fano factor, V2 − V1: {differences} raw, {differences} at matched mean "
+            f"counts, {differences} by the model, P(greater) 0.96"
+        ),
+        (
+            f"           Fano factor, 90 − 0: {differences} raw; their mean counts have nothing "
+            "in common"
+        ),
+    ]
+    summary["matched_fano"] = summary["matched_fano"][:1] * 12
+    assert last(4)[-1] == ("           and 9 more pairs, in the table matched_fano")
+    summary["matched_fano"] = []
+    assert lines_of(summary, "matched") == []
+
+
 def test_company_line(accompanied_run):
     """What neurons recorded together share; nothing where sessions are not known."""
     summary = json.loads(json.dumps(summarise_run(accompanied_run, RunConfig(), 1.0)))

@@ -167,6 +167,19 @@ def test_sessions_have_a_row_each_and_one_of_all(accompanied_run, tables):
     assert tables["sessions"].num_rows == 0
 
 
+def test_pairs_have_a_row_for_each_method(matched_run, tables):
+    """The model stands in the rows of the posterior alone; without pairs there is no row."""
+    matched = make_tables(matched_run)["matched_fano"]
+    rows = list(zip(*(column(matched, name) for name in ("set", "method", "family")), strict=True))
+    assert rows == [
+        ("V2", "raw", None), ("V2", "matched", None), ("V2", "posterior", "nb2"),
+        ("90", "raw", None), ("90", "matched", None),
+    ]  # fmt: skip
+    assert column(matched, "difference_lower") == [0.25, 0.25, 0.25, 0.25, None]
+    assert column(matched, "prob_greater") == [None, None, 0.96, None, None]
+    assert tables["matched_fano"].num_rows == 0
+
+
 def test_without_groups_the_group_is_empty(run, make_run):
     """No column was given, so none is invented."""
     counts = replace(run.counts, group=None)

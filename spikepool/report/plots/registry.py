@@ -13,6 +13,7 @@ from spikepool.report.plots.estimates import draw_estimate_forest, draw_estimate
 from spikepool.report.plots.evoked import draw_evoked
 from spikepool.report.plots.forest import draw_forest
 from spikepool.report.plots.groups import draw_groups
+from spikepool.report.plots.matched_fano import draw_matched_fano
 from spikepool.report.plots.overdispersion import draw_overdispersion
 from spikepool.report.plots.own_weight import draw_own_weight
 from spikepool.report.plots.predictive import draw_predictive
@@ -38,6 +39,7 @@ PICTURES: Final[dict[str, Draw[About]]] = {
     "predictive": draw_predictive,
     "calibration": draw_calibration,
     "variance_parts": draw_variance_parts,
+    "matched_fano": draw_matched_fano,
     "trace": draw_trace,
 }
 

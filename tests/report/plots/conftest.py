@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from spikepool.data.spike_counts import Factor
+from spikepool.diagnostics.company import Measured
+from spikepool.diagnostics.mean_matching import FanoOfPair, MatchedPair
 from spikepool.diagnostics.variance_parts import TOTAL, GroupParts, VariancePart
 from spikepool.posterior.quadrature import HyperparameterSample
 from spikepool.posterior.results import ResponseEstimates, Summary
@@ -20,6 +22,7 @@ from spikepool.report.plots.dispersion_shrinkage import prepare_dispersion_shrin
 from spikepool.report.plots.evoked import prepare_evoked
 from spikepool.report.plots.forest import prepare_forest
 from spikepool.report.plots.groups import prepare_groups
+from spikepool.report.plots.matched_fano import prepare_matched_fano
 from spikepool.report.plots.overdispersion import prepare_overdispersion
 from spikepool.report.plots.own_weight import prepare_own_weight
 from spikepool.report.plots.predictive import prepare_predictive
@@ -132,6 +135,31 @@ def parts_of(groups, neurons):
     return found
 
 
+def matched_pairs(names):
+    """Make up Fano factors of every pair; the last has no mean counts in common."""
+    nothing = Measured(np.nan, np.nan, np.nan)
+    shares = np.array([1.0, 4.0, 9.0, 3.0, 0.0])
+    pairs = []
+    for reference, name in itertools.combinations(names, 2):
+        found = []
+        for method, own, other in (
+            ("raw", 2.4, 1.6), ("matched", 1.7, 1.65), ("posterior", 1.72, 1.63),
+        ):  # fmt: skip
+            measured = [
+                Measured(value, value - 0.2, value + 0.3)
+                for value in (own, other, own - other, own / other)
+            ]
+            found.append(FanoOfPair(method, 12.0, 9.5, 3.1, 3.0, *measured, np.nan))
+        if name == names[-1] and len(names) > 2:
+            found[1] = replace(found[1], fano=nothing, reference_fano=nothing, difference=nothing)
+        edges = 2.0 ** (np.arange(6) / 2)
+        common = np.minimum(shares, shares[::-1])
+        pairs.append(
+            MatchedPair("group", name, reference, edges, shares, shares[::-1], common, tuple(found))
+        )
+    return pairs
+
+
 def pictures_of(fit):
     """Every picture's numbers, by name; neurons take turns to be in each group."""
     names = list(fit.draws)
@@ -160,6 +188,7 @@ def pictures_of(fit):
         "predictive": prepare_predictive(fit.check),
         "calibration": prepare_calibration(fit.check),
         "trace": prepare_trace(fit.draws, fit.population),
+        "matched_fano": prepare_matched_fano(matched_pairs([*names, "MT"])),
         "variance_parts": prepare_variance_parts(parts_of(names, len(fit.estimates.neurons))),
     }
 
