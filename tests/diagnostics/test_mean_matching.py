@@ -219,6 +219,19 @@ def test_sessions_are_weighted_as_one():
     assert alone["matched"].fano.value == joint["matched"].fano.value
 
 
+def test_sessions_whose_neurons_are_alike_tell_no_more_than_one_neuron_of_each():
+    """Eight sessions of five copies of a neuron: intervals are those of the eight neurons."""
+    once = np.random.default_rng(13).poisson(6.0, size=(16, 10))
+    group = np.repeat([0, 1], 8)
+    every = np.repeat(np.arange(16), 5)
+    (one,) = match(recorded(once, group))
+    (five,) = match(recorded(once[every], group[every]), units=every)
+    for alone, copies in zip(one.found[:2], five.found[:2], strict=True):
+        for name in ("fano", "difference", "ratio"):
+            wanted = list(vars(getattr(alone, name)).values())
+            assert list(vars(getattr(copies, name)).values()) == pytest.approx(wanted)
+
+
 def test_nothing_in_common_is_not_a_number():
     """Means of 1 and of 50: raw Fano factors alone; silent neurons: not even those."""
     rng = np.random.default_rng(10)

@@ -146,7 +146,7 @@ def _foot(pairs: int, about: About) -> list[str]:
     told = (
         "Outlines: trials (less one of each neuron × condition) by mean count; grey: in common. "
         "Dots: Fano factors of all counts (raw), at the common distribution of mean counts "
-        "(matched), and those of the model there; at the margin blue less red. "
+        "(matched), and those of the model there; at the margin blue less orange. "
         f"{about.percent} intervals."
     )
     sentences = [told]
