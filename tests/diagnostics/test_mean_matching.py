@@ -144,9 +144,9 @@ def test_one_gain_at_two_rates_is_told_from_two_gains():
 )
 @pytest.mark.statistical
 def test_intervals_of_the_matched_difference_cover(neurons, fold, spread):
-    """Gains of one population, rates apart: 95 % intervals hold 0 in 90 of 100 tables or more.
+    """Gains of one population, rates apart: 95 % intervals hold 0 in 92 to 95 of 100 tables.
 
-    200 tables; with a coverage of 92.5 % fewer than 88 % would be found once in 100 tests.
+    200 tables; with a coverage of 92.5 % less than 88 % would be found once in 100 tests.
     """
     rng = np.random.default_rng(neurons)
     group = np.repeat([0, 1], neurons)
