@@ -145,6 +145,18 @@ class Tally:
             within=None,
         )
 
+    def trial_by_trial(self) -> "Tally":
+        """Return the same tally with a cell for every trial, all weights 1."""
+        repeat = self.weight
+        return replace(
+            self,
+            neuron=np.repeat(self.neuron, repeat),
+            condition=np.repeat(self.condition, repeat),
+            exposure=np.repeat(self.exposure, repeat),
+            count=np.repeat(self.count, repeat),
+            weight=np.ones(int(repeat.sum()), dtype=np.int64),
+        )
+
     def of_group(self, group: int) -> "Tally":
         """Return the tally of the neurons of one group, in the same order."""
         members = np.flatnonzero(self.group == group).astype(np.int64)

@@ -1,9 +1,9 @@
 """Trials kept aside: who predicts them best, and by how much pooling was expected to help.
 
-A raw rate errs by its sampling variance, a pooled one by its posterior variance, if the model is
-right: their ratio is what partial pooling promises. On trials that no model has seen the squared
-error of a rate λ̂ is measured without bias as (λ̂ − ȳ)² − v, where ȳ is the rate in these trials and
-v an unbiased estimate of its variance.
+A raw log rate errs by its sampling variance, a pooled one by its posterior variance, if the model
+is right: their ratio is what partial pooling promises. On trials that no model has seen the squared
+error of a log rate t is measured as (t − ln r)² − v/r², where r is the rate in these trials and v
+an unbiased estimate of its variance. Raw log rates are ln((Σy + ½)/Σe), as silent neurons have none.
 """
 
 from dataclasses import dataclass, replace
@@ -15,13 +15,15 @@ from scipy import special
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.diagnostics.comparison import sum_and_error
-from spikepool.diagnostics.trial_draws import TrialDraws, trial_draws
+from spikepool.diagnostics.trial_draws import trial_draws
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import NeuronDraws
 from spikepool.posterior.results import NeuronEstimates
 
-_MOST_DRAWS = 1000
-"""Draws over which a sampling variance is averaged."""
+LEAST_SPIKES = 10
+"""Spikes aside below which a log rate is too uncertain to measure errors by."""
+_MOST_DRAWS = 200
+"""Data sets over which the expected error of raw log rates is averaged."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,10 @@ class HoldoutScore:
         None: the raw rates of the trials fitted.
     trials_fitted, trials_aside : int
     neurons : int
-        With two trials aside in some condition, so that their squared error can be measured.
+        With `LEAST_SPIKES` in two trials aside or more (of one condition), so that their squared
+        error can be measured.
     squared_error, squared_error_se : float
-        Mean squared error of their rates (in each condition), in the rate's unit squared.
+        Mean squared error of their log rates (in each condition).
     ratio, ratio_se : float
         Over that of the raw rates.
     expected_ratio : float
@@ -119,18 +122,18 @@ class Prediction:
     Attributes
     ----------
     spec : ModelSpec
-    rate : ndarray, shape (R,)
-        Posterior mean rate of every response (neuron × condition) of the trials fitted.
+    log_rate : ndarray, shape (R,)
+        Posterior mean log rate of every response (neuron × condition) of the trials fitted.
     expected : ndarray, shape (R,)
-        Posterior variance of that rate.
+        Its expected squared error: the posterior variance.
     raw_expected : ndarray, shape (R,)
-        Posterior mean of the sampling variance of the raw rate.
+        That of the raw log rate of as many trials, over the posterior.
     log_score : ndarray, shape (N,)
         Σ ln p(y) of each neuron's trials aside.
     """
 
     spec: ModelSpec
-    rate: FloatArray
+    log_rate: FloatArray
     expected: FloatArray
     raw_expected: FloatArray
     log_score: FloatArray
@@ -166,7 +169,9 @@ def split_trials(tally: Tally, kept: Kept, seed: int) -> Split:
     )
 
 
-def predict_aside(estimates: NeuronEstimates, draws: NeuronDraws, split: Split) -> Prediction:
+def predict_aside(
+    estimates: NeuronEstimates, draws: NeuronDraws, split: Split, seed: int
+) -> Prediction:
     """Predict trials kept aside from the fit of the others.
 
     Parameters
@@ -175,24 +180,23 @@ def predict_aside(estimates: NeuronEstimates, draws: NeuronDraws, split: Split) 
     draws : NeuronDraws
         Both of the trials fitted.
     split : Split
+    seed : int
 
     Returns
     -------
     Prediction
     """
     responses = split.fitted.responses
+    log_rate = estimates.log_rate
     if estimates.responses is not None:
-        rate = estimates.responses.rate
-        mean, variance = rate.mean, rate.sd**2
+        log_rate, of = estimates.responses.log_rate, np.arange(responses.size)
     else:
-        mean, variance = (
-            values[responses.neuron] for values in (estimates.rate.mean, estimates.rate.sd**2)
-        )
+        of = responses.neuron
     return Prediction(
         spec=estimates.spec,
-        rate=mean,
-        expected=variance,
-        raw_expected=_sampling_variance(draws, split.fitted),
+        log_rate=log_rate.mean[of],
+        expected=log_rate.sd[of] ** 2,
+        raw_expected=_raw_expected(draws, split.fitted, np.random.default_rng([seed, 4])),
         log_score=_log_score(draws, split),
     )
 
@@ -213,19 +217,19 @@ def score_predictions(
     tuple of HoldoutScore
         The raw rates first.
     """
-    raw = _rates(split.fitted)
+    raw = _raw_log_rates(split.fitted)
     observed, noise = _observed(split)
     measured = np.isfinite(noise)
     neuron = split.fitted.responses.neuron
+    reference = next(each for each in predictions if each.spec == primary)
     raw_error = (raw - observed) ** 2 - noise
-    own = next((each.log_score for each in predictions if each.spec == primary), None)
     nothing = np.full(split.fitted.n_neurons, np.nan)
 
     def scored(
         spec: ModelSpec | None, error: FloatArray, expected: float, log_score: FloatArray
     ) -> HoldoutScore:
         trials = int(split.aside.weight.sum())
-        gain = log_score - (nothing if own is None else own)
+        gain = log_score - reference.log_score
         return HoldoutScore(
             split.kept,
             spec,
@@ -244,7 +248,7 @@ def score_predictions(
         *(
             scored(
                 each.spec,
-                (each.rate - observed) ** 2 - noise,
+                (each.log_rate - observed) ** 2 - noise,
                 _expected_ratio(each, measured),
                 each.log_score,
             )
@@ -266,22 +270,18 @@ def _weighted(tally: Tally, weight: IntArray) -> Tally:
     )
 
 
-def _sampling_variance(draws: NeuronDraws, tally: Tally) -> FloatArray:
-    """Posterior mean of Var(Σy/Σe) of every response; shape (R,)."""
-    laid_out = trial_draws(draws, tally, _MOST_DRAWS)
-    variance = np.mean([_variance(laid_out, draw) for draw in range(laid_out.size)], axis=0)
-    exposure = _per_response(tally, tally.exposure * tally.weight)
-    return np.asarray(_per_response(tally, variance * tally.weight) / exposure**2)
-
-
-def _variance(draws: TrialDraws, draw: int) -> FloatArray:
-    """Variance of the counts of every cell under one draw; shape (cells,)."""
-    every = slice(None)
-    mean, one = draws.mean(draw, every), np.ones(1)
-    if draws.log_dispersion is None:
-        return mean
-    delta = np.log(draws.dispersion(draw, every))
-    return np.asarray(mean * draws.family.fano(np.log(mean), delta, one))
+def _raw_expected(draws: NeuronDraws, tally: Tally, rng: np.random.Generator) -> FloatArray:
+    """Average the squared error of raw log rates over simulated data sets; shape (R,)."""
+    trials = tally.trial_by_trial()
+    laid_out, every = trial_draws(draws, trials, _MOST_DRAWS), slice(None)
+    errors = np.zeros(tally.responses.size)
+    first = np.searchsorted(trials.responses.of_cell, np.arange(len(errors)))
+    for draw in range(laid_out.size):
+        mean, dispersion = laid_out.mean(draw, every), laid_out.dispersion(draw, every)
+        count = laid_out.family.sample(mean, dispersion, rng)
+        true = np.log(mean[first] / trials.exposure[first])
+        errors += (_raw_log_rates(replace(trials, count=count)) - true) ** 2
+    return errors / laid_out.size
 
 
 def _log_score(draws: NeuronDraws, split: Split) -> FloatArray:
@@ -301,16 +301,16 @@ def _per_response(tally: Tally, values: FloatArray | IntArray) -> FloatArray:
     return np.bincount(responses.of_cell, weights=values, minlength=responses.size)
 
 
-def _rates(tally: Tally) -> FloatArray:
-    """Σy/Σe of every response; shape (R,)."""
+def _raw_log_rates(tally: Tally) -> FloatArray:
+    """ln((Σy + ½)/Σe) of every response; shape (R,)."""
     spikes = _per_response(tally, tally.count * tally.weight)
-    return np.asarray(spikes / _per_response(tally, tally.exposure * tally.weight))
+    return np.log((spikes + 0.5) / _per_response(tally, tally.exposure * tally.weight))
 
 
 def _observed(split: Split) -> tuple[FloatArray, FloatArray]:
-    """Rates of the trials aside, and unbiased estimates of their variances; shape (R,).
+    """Log rates of the trials aside, and estimates of their variances; shape (R,).
 
-    The variance n/(n − 1) Σ (y − e ȳ)² / (Σe)² is NaN below two trials.
+    The variance n/(n − 1) Σ (y − e r)² / (Σy)² is NaN below two trials and `LEAST_SPIKES`.
     """
     aside, of_cell = split.aside, split.response_aside
     size = split.fitted.responses.size
@@ -318,12 +318,18 @@ def _observed(split: Split) -> tuple[FloatArray, FloatArray]:
     def total(values: FloatArray | IntArray) -> FloatArray:
         return np.bincount(of_cell, weights=values * aside.weight, minlength=size)
 
-    trials, exposure = total(np.ones(len(of_cell))), total(aside.exposure)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = total(aside.count) / exposure
-        squares = total((aside.count - aside.exposure * rate[of_cell]) ** 2)
-        noise = trials / (trials - 1) * squares / exposure**2
-    return rate, np.where(trials >= 2, noise, np.nan)
+    trials, exposure, spikes = (
+        total(np.ones(len(of_cell))),
+        total(aside.exposure),
+        total(aside.count),
+    )
+    known = (trials >= 2) & (spikes >= LEAST_SPIKES)
+    rate = np.divide(spikes, exposure, out=np.ones(size), where=known)
+    squares = total((aside.count - aside.exposure * rate[of_cell]) ** 2)
+    noise = np.full(size, np.nan)
+    n = trials[known]
+    noise[known] = n / (n - 1) * squares[known] / spikes[known] ** 2
+    return np.log(rate), noise
 
 
 def _expected_ratio(each: Prediction, measured: NDArray[np.bool_]) -> float:

@@ -50,7 +50,7 @@ def check_predictive(
     -------
     PredictiveCheck
     """
-    trials = _trial_by_trial(tally)
+    trials = tally.trial_by_trial()
     table = tabulate_pearson(trials)
     own = _statistics(trials, table, ddof)
     count_edges, fano_edges = _count_edges(trials.count), _fano_edges(own["fano"])
@@ -112,19 +112,6 @@ def _predicted_median(
     tail = (1 - interval) / 2
     lower, expected, upper = np.nanquantile(medians, [tail, 0.5, 1 - tail]).tolist()
     return PredictiveValue(len(table.x2), _median_fano(table, ddof), expected, lower, upper)
-
-
-def _trial_by_trial(tally: Tally) -> Tally:
-    """Return the same tally with a cell for every trial, all weights 1."""
-    repeat = tally.weight
-    return replace(
-        tally,
-        neuron=np.repeat(tally.neuron, repeat),
-        condition=np.repeat(tally.condition, repeat),
-        exposure=np.repeat(tally.exposure, repeat),
-        count=np.repeat(tally.count, repeat),
-        weight=np.ones(int(repeat.sum()), dtype=np.int64),
-    )
 
 
 def _replicates(draws: NeuronDraws, trials: Tally, rng: np.random.Generator) -> Iterator[IntArray]:

@@ -297,8 +297,8 @@ def _holdout_lines(scores: list[Summary]) -> Iterator[str]:
             neurons = plural(each["neurons"], "neuron")
             yield (
                 f"holdout    {kept}: {each['trials_aside']:,} trials aside, "
-                f"{each['trials_fitted']:,} fitted; squared error of {neurons} over that of raw "
-                "rates, log score per trial"
+                f"{each['trials_fitted']:,} fitted; squared error of log rates ({neurons}) over "
+                "that of raw ones, log score per trial"
             )
             yield f"{INDENT}   {'':<{width}}{'squared error':<18}{'expected':<10}log score"
         expected = "" if each["expected_ratio"] is None else f"{each['expected_ratio']:.3g}"

@@ -432,23 +432,25 @@ HOLDOUT = (
     integer(
         "neurons",
         "neurons",
-        "Those with two trials aside (in a condition): the others have no squared error.",
+        "Those with 10 spikes in two trials aside or more (of one condition): the others have no "
+        "squared error.",
     ),
     number(
         "squared_error",
-        f"({RATE_UNIT})²",
-        "Mean over neurons (and conditions) of (λ − r)² − v: λ is the posterior mean rate, r the "
-        "rate Σy / Σe of the trials aside, v = n/(n − 1) Σ (y − e r)² / (Σe)² the unbiased "
-        "estimate of its variance, so that this is the error against the true rate.",
+        "ln²",
+        "Mean over neurons (and conditions) of (θ − ln r)² − v / r²: θ is the posterior mean log "
+        "rate, raw ln((Σy + ½) / Σe); r the rate Σy / Σe of the trials aside, and v = n/(n − 1) "
+        "Σ (y − e r)² / (Σe)² the unbiased estimate of its variance.",
     ),
-    number("squared_error_se", f"({RATE_UNIT})²", "Its standard error over neurons."),
-    number("squared_error_ratio", "", "squared_error over that of the raw rates."),
+    number("squared_error_se", "ln²", "Its standard error over neurons."),
+    number("squared_error_ratio", "", "squared_error over that of the raw log rates."),
     number("squared_error_ratio_se", "", "Its standard error over neurons (delta method)."),
     number(
         "expected_ratio",
         "",
-        "What the model expects of squared_error_ratio: Σ Var(λ | y) over Σ E Var(Σy / Σe), in the "
-        "trials fitted. Empty: rates are not pooled partially.",
+        "What the model expects of squared_error_ratio: Σ Var(θ | y) over the expected Σ of the "
+        "squared errors of raw log rates, in data sets simulated from its posterior. Empty: rates "
+        "are not pooled partially.",
     ),
     number("log_score", "nats/trial", f"Mean of ln p(y) over the trials aside. {_RAW_HAS_NONE}"),
     number("log_score_se", "nats/trial", f"Its standard error over neurons. {_RAW_HAS_NONE}"),

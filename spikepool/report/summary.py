@@ -230,7 +230,7 @@ def _holdout(results: RunResults) -> list[JsonValue]:
     """How the models predict trials kept aside."""
     return [
         {
-            "estimate": "raw rates" if each.spec is None else each.spec.label,
+            "estimate": "raw log rates" if each.spec is None else each.spec.label,
             "kept": str(each.kept),
             **{
                 name: finite(value) if isinstance(value, float) else value

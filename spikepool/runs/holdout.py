@@ -74,4 +74,5 @@ def _predicted(
         merge_estimates(parts, [fit.estimates for fit in fits]),
         merge_draws(parts, [fit.posterior.draws for fit in fits]),
         split,
+        settings.config.engine.seed,
     )

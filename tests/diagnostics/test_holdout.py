@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from spikepool.config import ReportOptions
 from spikepool.diagnostics.holdout import (
@@ -50,11 +50,12 @@ def conjugate(tally, rng, draws=2000):
         sampler=SamplerStatistics(0, np.ones(1), 1, 0.0, 0.0),
     )
     nothing = np.full(n, np.nan)
-    rates = Summary(shape / rate, nothing, np.sqrt(shape) / rate, nothing, nothing)
+    mean, sd = special.digamma(shape) - np.log(rate), np.sqrt(special.polygamma(1, shape))
+    log_rates = Summary(mean, nothing, sd, nothing, nothing)
     unknown = Summary(*[nothing] * 5)
     estimates = NeuronEstimates(
         PARTIAL, tally.neurons, "spikes/s", tally.n_trials, tally.total_exposure,
-        tally.spike_count, nothing, rates, unknown, nothing, unknown, nothing, nothing, None,
+        tally.spike_count, nothing, unknown, log_rates, nothing, unknown, nothing, nothing, None,
     )  # fmt: skip
     return estimates, found
 
@@ -103,10 +104,11 @@ def test_scores_against_closed_forms(tally):
     """
     split = split_trials(tally, Kept(trials=3), seed=2)
     estimates, draws = conjugate(split.fitted, np.random.default_rng(4))
-    raw, pooled = score_predictions([predict_aside(estimates, draws, split)], PARTIAL, split)
+    raw, pooled = score_predictions([predict_aside(estimates, draws, split, 1)], PARTIAL, split)
     assert raw.spec is None
     assert (raw.ratio, raw.ratio_se) == (1, 0)
-    assert abs(pooled.squared_error - np.mean(estimates.rate.sd**2)) < 4 * pooled.squared_error_se
+    expected = np.mean(estimates.log_rate.sd**2)
+    assert abs(pooled.squared_error - expected) < 4 * pooled.squared_error_se
     assert abs(pooled.ratio - pooled.expected_ratio) < 4 * pooled.ratio_se
     assert pooled.ratio_se < 0.06
     shape, rate = SHAPE + split.fitted.spike_count, RATE + split.fitted.total_exposure
@@ -120,15 +122,15 @@ def test_scores_against_closed_forms(tally):
 def test_true_rates_have_no_error(build_tally):
     """The noise of the trials aside is taken off: an error of 0 within 4 standard errors."""
     rng = np.random.default_rng(6)
-    rates = rng.gamma(SHAPE, 1 / RATE, 300)
-    tally = build_tally(rng.poisson(rates[:, np.newaxis], (300, 10)))
+    rates = rng.gamma(SHAPE, 1 / RATE, 300) + 2
+    tally = build_tally(rng.poisson(rates[:, np.newaxis], (300, 40)))
     split = split_trials(tally, Kept(trials=2), seed=2)
-    known = Prediction(PARTIAL, rates, 0 * rates, rates, 0 * rates)
+    known = Prediction(PARTIAL, np.log(rates), 0 * rates, rates, 0 * rates)
     _, score = score_predictions([known], PARTIAL, split)
     assert abs(score.squared_error) < 4 * score.squared_error_se
-    off = replace(known, rate=rates + 1)
+    off = replace(known, log_rate=known.log_rate + 0.5)
     _, score = score_predictions([off], PARTIAL, split)
-    assert abs(score.squared_error - 1) < 4 * score.squared_error_se
+    assert abs(score.squared_error - 0.25) < 4 * score.squared_error_se
 
 
 def test_one_trial_aside_has_a_log_score_only(build_tally):
@@ -136,7 +138,7 @@ def test_one_trial_aside_has_a_log_score_only(build_tally):
     tally = build_tally(np.random.default_rng(1).poisson(5, (20, 3)))
     split = split_trials(tally, Kept(trials=2), seed=2)
     estimates, draws = conjugate(split.fitted, np.random.default_rng(4), 100)
-    _, score = score_predictions([predict_aside(estimates, draws, split)], PARTIAL, split)
+    _, score = score_predictions([predict_aside(estimates, draws, split, 1)], PARTIAL, split)
     assert score.neurons == 0
     assert np.isnan([score.squared_error, score.ratio, score.expected_ratio]).all()
     assert np.isfinite(score.log_score)

@@ -56,6 +56,11 @@ def test_whole_text(summary):
             "neurons (FDR 5%)"
         ),
         (
+            "checks     outside 99% of what the model predicts: Fano factor 1, zeros 1, maximum 1 "
+            "of 6 neurons"
+        ),
+        "           ranks of left-out trials within 0.01 of uniform (by chance 0.19)",
+        (
             "drift      slow drift over the trials of 1 of 3 neurons (FDR 5%); their median Fano "
             "factor 1.6, 0.9 between successive trials"
         ),

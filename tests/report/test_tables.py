@@ -309,19 +309,25 @@ class TestCollapsed:
         return make_tables(collapsed_run)
 
     def test_comparison_has_every_model_twice(self, collapsed_run, of_collapsed):
-        """By trials left out, then by neurons; differences from the primary model."""
+        """By trials left out, then by neurons; the whole table, then its two groups."""
         rows = of_collapsed["comparison"].to_pylist()
+        groups = ("all", "V1", "V2")
+        assert [row["group"] for row in rows] == [
+            g for _ in range(2) for g in groups for _ in "1234"
+        ]
         names = [(row["family"], row["pooling"], row["left_out"]) for row in rows]
         specs = [(model.spec.family, model.spec.pooling) for model in collapsed_run.models]
-        assert names == [(*spec, kind) for kind in ("trial", "neuron") for spec in specs]
+        kinds = ("trial", "neuron")
+        assert names == [(*spec, kind) for kind in kinds for _ in groups for spec in specs]
         assert {row["engine"] for row in rows} == {"collapsed"}
-        assert [row["is_primary"] for row in rows] == 2 * [False, False, False, True]
+        assert [row["is_primary"] for row in rows] == 6 * [False, False, False, True]
         for row, score in zip(rows, collapsed_run.scores, strict=True):
             assert (row["elpd"], row["elpd_se"]) == (score.elpd, score.elpd_se)
             assert row["elpd_difference"] == score.difference
             assert row["elpd_difference_se"] == score.difference_se
+            assert row["stacking_weight"] == score.weight
             assert row["pareto_k"] == score.pareto_k
-        assert rows[3]["elpd_difference"] == rows[7]["elpd_difference"] == 0
+        assert {row["elpd_difference"] for row in rows if row["is_primary"]} == {0}
 
     def test_runs_by_chains_have_no_comparison(self, tables):
         """No row, and the same columns."""
@@ -332,7 +338,7 @@ class TestCollapsed:
     def test_neurons_have_their_own_scores(self, collapsed_run, of_collapsed):
         """They sum to the model's."""
         neurons, estimates = of_collapsed["neurons"], of_collapsed["estimates"]
-        for kind, score in (("trials", 3), ("neuron", 7)):
+        for kind, score in (("trials", 3), ("neuron", 15)):
             own = column(neurons, f"elpd_{kind}")
             assert own == column(estimates, f"elpd_{kind}")[-6:]
             assert sum(own) == pytest.approx(collapsed_run.scores[score].elpd)
