@@ -17,6 +17,7 @@ from spikepool.cli.fit import fit_command
 from spikepool.cli.model import model_command
 from spikepool.cli.plot import plot_command
 from spikepool.cli.schema import schema_command
+from spikepool.cli.sensitivity import sensitivity_command
 from spikepool.cli.signals import signals_as_errors
 from spikepool.cli.simulate import simulate_command
 from spikepool.errors import ReadWriteError, SpikepoolError
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command("fit")(fit_command)
 app.command("compare")(compare_command)
 app.command("check")(check_command)
+app.command("sensitivity")(sensitivity_command)
 app.command("plot")(plot_command)
 app.command("model")(model_command)
 app.command("simulate")(simulate_command)

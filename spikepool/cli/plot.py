@@ -30,7 +30,7 @@ def plot_command(
     from spikepool.config_file import resolve_config
     from spikepool.report.pictures import redraw_pictures
     from spikepool.report.plots.style import PlotStyle
-    from spikepool.report.writer import write_pictures
+    from spikepool.report.writer import write_files
 
     formats = resolve_config({}, {"report": {"plots": plots}}).report.plots
     try:
@@ -38,7 +38,7 @@ def plot_command(
     except ValueError as error:
         raise UsageError(f"--width: {error}") from error
     folder = output or _beside(results)
-    written = write_pictures(folder, redraw_pictures(about, tables, formats, chosen))
+    written = write_files(folder, redraw_pictures(about, tables, formats, chosen))
     print(f"{len(written)} plots · {folder}")
 
 

@@ -28,8 +28,11 @@ def schema_command(
 
     from spikepool.report.normal_schema import normal_table_schemas
     from spikepool.report.schema import FLAGS, POPULATION_FLAGS, table_schemas
+    from spikepool.report.sensitivity_schema import SENSITIVITY_SCHEMAS
 
-    schemas = table_schemas() if family is None else normal_table_schemas()
+    schemas = normal_table_schemas()
+    if family is None:
+        schemas = {**table_schemas(), **SENSITIVITY_SCHEMAS}
     if table is not None and table not in schemas:
         raise UsageError(f"there is no table {table!r}", f"the tables are {', '.join(schemas)}")
     chosen = {

@@ -46,22 +46,41 @@ def density_of(prior: Prior, *, of_logarithm: bool) -> PriorDensity:
     -------
     PriorDensity
     """
+    from pymc.distributions.distribution import support_point
+
+    allowed = float(interpreted([], support_point(prior.distribution()))())
+    log_density = log_density_of(prior, of_logarithm=of_logarithm)
+    return measure(log_density, np.log(allowed) if of_logarithm else allowed)
+
+
+def log_density_of(
+    prior: Prior, *, of_logarithm: bool = False
+) -> Callable[[FloatArray], FloatArray]:
+    """Return the log density of a prior, or of the logarithm of what has that prior.
+
+    Parameters
+    ----------
+    prior : Prior
+    of_logarithm : bool, optional
+
+    Returns
+    -------
+    callable
+        From an array to its log densities; −inf outside the prior's range.
+    """
     import pymc as pm
     import pytensor.tensor as pt
-    from pymc.distributions.distribution import support_point
 
     x = pt.vector("x", dtype="float64")
     value = pt.exp(x) if of_logarithm else x
-    distribution = prior.distribution()
-    log_density = pm.logp(distribution, value) + (x if of_logarithm else 0.0)
+    log_density = pm.logp(prior.distribution(), value) + (x if of_logarithm else 0.0)
     function, alone = interpreted([x], log_density), Lock()
 
     def evaluate(at: FloatArray) -> FloatArray:
         with alone:  # PyTensor's functions keep their inputs between calls
             return np.asarray(function(np.ravel(at))).reshape(np.shape(at))
 
-    allowed = float(interpreted([], support_point(distribution))())
-    return measure(evaluate, np.log(allowed) if of_logarithm else allowed)
+    return evaluate
 
 
 def measure(log_density: Callable[[FloatArray], FloatArray], allowed: float) -> PriorDensity:

@@ -225,6 +225,22 @@ def given_priors(options: ModelOptions) -> dict[str, Prior]:
     return given
 
 
+def tau_prior(text: str) -> Prior:
+    """Read a prior of τ that is given without the name, as ``half-normal(1)``.
+
+    Raises
+    ------
+    UsageError
+        As in `priors_of`.
+    """
+    try:
+        return _parsed(f"tau={text}", PARAMETERS)[1]
+    except UsageError as error:
+        told = error.message.partition(": ")[2]
+        hint = error.hint.replace("tau=", "")
+        raise UsageError(f"--tau-prior {quoted(text)}: {told}", hint) from error
+
+
 def prior_notices(options: ModelOptions, used: Collection[str]) -> Iterator[Notice]:
     """Say what a reader should know of the user's priors.
 

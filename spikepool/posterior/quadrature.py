@@ -32,11 +32,15 @@ class HyperparameterSample:
         Sum to 1.
     pareto_k : float
         Shape of the tail of the importance ratios; NaN where nothing was sampled by importance.
+    log_likelihood : ndarray, shape (D,), or None
+        ln p(y | hyperparameters) but for a constant, NaN where the weight is 0; None where it is
+        not known.
     """
 
     values: dict[str, FloatArray]
     weights: FloatArray
     pareto_k: float
+    log_likelihood: FloatArray | None = None
 
     @property
     def ess(self) -> float:

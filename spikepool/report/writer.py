@@ -175,14 +175,14 @@ def write_output(
     return manifest
 
 
-def write_pictures(folder: Path, pictures: Iterable[tuple[str, bytes]]) -> list[Path]:
-    """Write pictures into a folder of their own, each whole; earlier ones are replaced.
+def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
+    """Write files into a folder of their own, each whole; earlier ones are replaced.
 
     Parameters
     ----------
     folder : Path
         Not the folder of a run, whose manifest would no longer hold.
-    pictures : iterable of (str, bytes)
+    files : iterable of (str, bytes)
         Name, with ``/``, of which the last part is used; and content.
 
     Returns
@@ -196,15 +196,32 @@ def write_pictures(folder: Path, pictures: Iterable[tuple[str, bytes]]) -> list[
     ReadWriteError
         If a write fails.
     """
+    refuse_folder_of_run(folder)
+    try:
+        return [_write_over(folder / Path(name).name, data) for name, data in files]
+    except OSError as error:
+        shown = shown_path(str(folder))
+        raise ReadWriteError(f"cannot write {shown}: {_reason(error)}", _NO_SPACE) from error
+
+
+def refuse_folder_of_run(folder: Path) -> None:
+    """Check that files of their own can be written into a folder.
+
+    Raises
+    ------
+    OutputExistsError
+        If `folder` holds a run's results, or is a file.
+    ReadWriteError
+        If it cannot be looked into.
+    """
     shown = shown_path(str(folder))
     try:
         if read_manifest(folder) is not None:
             raise OutputExistsError(f"{shown} holds the results of a run", _OTHER_FOLDER)
-        if folder.exists() and not folder.is_dir():
-            raise OutputExistsError(f"{shown} is a file, where a folder is needed", _OTHER_FOLDER)
-        return [_write_over(folder / Path(name).name, data) for name, data in pictures]
     except OSError as error:
         raise ReadWriteError(f"cannot write {shown}: {_reason(error)}", _NO_SPACE) from error
+    if folder.exists() and not folder.is_dir():
+        raise OutputExistsError(f"{shown} is a file, where a folder is needed", _OTHER_FOLDER)
 
 
 def refuse_taken_file(path: Path, *, force: bool) -> None:

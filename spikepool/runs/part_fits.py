@@ -141,7 +141,7 @@ def _fitted_part(
 ) -> PartFit:
     """Fit a model to one group, or to the whole table, once more where that could mend it."""
     priors, options = settings.priors, _summary_options(settings.config)
-    label, engine = settings.label(spec, part), _seeded(engine, part)
+    label, engine = settings.label(spec, part), seeded(engine, part)
     progress.stage(f"fitting {label}")
     posterior = compute_posterior(spec, part.tally, priors, engine, options, progress)
     notices += [Notice("engine", f"{label}: {note}") for note in posterior.notes]
@@ -175,7 +175,7 @@ def _estimates(
     )
 
 
-def _seeded(engine: EngineOptions, part: Part) -> EngineOptions:
+def seeded(engine: EngineOptions, part: Part) -> EngineOptions:
     """Give a group random numbers of its own; the whole table keeps the run's."""
     if part.whole:
         return engine

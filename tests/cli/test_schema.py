@@ -3,6 +3,7 @@
 import json
 
 from spikepool.report.schema import FLAGS, POPULATION_FLAGS, TABLE_NAMES, table_schemas
+from spikepool.report.sensitivity_schema import SENSITIVITY_SCHEMAS
 
 
 def test_every_column_is_described(spikepool):
@@ -42,7 +43,7 @@ def test_json_is_the_whole_schema(spikepool):
     found = json.loads(spikepool("schema", "--json").out)
     assert found["flags"] == FLAGS
     assert found["population_flags"] == POPULATION_FLAGS
-    assert list(found["tables"]) == list(TABLE_NAMES)
+    assert list(found["tables"]) == [*TABLE_NAMES, *SENSITIVITY_SCHEMAS]
     for table, columns in table_schemas().items():
         assert [each["name"] for each in found["tables"][table]] == [c.name for c in columns]
         assert {"name", "type", "unit", "description"} == set(found["tables"][table][0])

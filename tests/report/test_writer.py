@@ -11,7 +11,7 @@ import pytest
 from spikepool.config import EngineOptions, RunConfig
 from spikepool.errors import OutputExistsError, ReadWriteError
 from spikepool.report.manifest import changed_files, make_manifest, read_manifest
-from spikepool.report.writer import already_done, open_output, write_output, write_pictures
+from spikepool.report.writer import already_done, open_output, write_files, write_output
 
 CONFIG = RunConfig()
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -412,9 +412,9 @@ def test_a_full_disk_is_explained(run, tmp_path):
 def test_pictures_are_drawn_over_earlier_ones(tmp_path):
     """Drawing again replaces the pictures of those names and nothing else."""
     folder = tmp_path / "a/pictures"
-    written = write_pictures(folder, [("plots/x.png", b"1"), ("plots/y.png", b"1")])
+    written = write_files(folder, [("plots/x.png", b"1"), ("plots/y.png", b"1")])
     assert written == [folder / "x.png", folder / "y.png"]
-    write_pictures(folder, [("plots/x.png", b"2")])
+    write_files(folder, [("plots/x.png", b"2")])
     assert tree(folder) == {"x.png": "2", "y.png": "1"}
 
 
@@ -424,16 +424,16 @@ def test_pictures_are_not_drawn_into_a_run(old, tmp_path):
     (tmp_path / "file").touch()
     for folder in (old, tmp_path / "file"):
         with pytest.raises(OutputExistsError):
-            write_pictures(folder, [("plots/old.png", b"2")])
+            write_files(folder, [("plots/old.png", b"2")])
     assert tree(old) == before
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_a_picture_that_cannot_be_written_leaves_the_earlier(tmp_path, step, monkeypatch):
     """Neither the new folder, nor the file, nor its way to the disk may fail half-way."""
-    write_pictures(tmp_path / "p", [("x.png", b"1")])
+    write_files(tmp_path / "p", [("x.png", b"1")])
     with monkeypatch.context() as patch:
         at_step(patch, step, disk_full)
         with pytest.raises(ReadWriteError):
-            write_pictures(tmp_path / "p", [("x.png", b"2")])
+            write_files(tmp_path / "p", [("x.png", b"2")])
     assert tree(tmp_path / "p") == {"x.png": "1"}

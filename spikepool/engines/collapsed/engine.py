@@ -12,6 +12,7 @@ from spikepool.data.tally import Tally
 from spikepool.engines.collapsed.certificate import certify_sample
 from spikepool.engines.collapsed.certified_search import find_certified
 from spikepool.engines.collapsed.estimates import shared_marginals
+from spikepool.engines.collapsed.hyperposterior import WeightedSample
 from spikepool.engines.collapsed.leave_out import leave_out, leave_out_shared
 from spikepool.engines.collapsed.levels import Hyperparameters, take
 from spikepool.engines.collapsed.members import (
@@ -95,7 +96,10 @@ def integrate_posterior(
     found, certificate = find_certified(spec, priors, problem, start, options, rng, progress)
     refuse_uncertified(certificate, options)
     sample = HyperparameterSample(
-        reported(spec, found.phi), found.sample.weights, found.sample.pareto_k
+        reported(spec, found.phi),
+        found.sample.weights,
+        found.sample.pareto_k,
+        log_likelihood_of(found.sample, hyperpriors),
     )
     size = draws_to_average([found.marginal])
     kept = kept_of(sample.weights, size)
@@ -168,7 +172,12 @@ def _all_shared(
     sample, phi = find_shared_hyperposterior(hyperpriors, likelihood, start, rng)
     certificate = certify_sample(sample, tally.n_neurons)
     refuse_uncertified(certificate, options)
-    hyperparameters = HyperparameterSample(reported(spec, phi), sample.weights, sample.pareto_k)
+    hyperparameters = HyperparameterSample(
+        reported(spec, phi),
+        sample.weights,
+        sample.pareto_k,
+        log_likelihood_of(sample, hyperpriors),
+    )
     copies = copies_of(sample.weights, summary.joint_draws)
     draw_of = rng.permutation(np.repeat(np.arange(len(copies)), copies))
     drawn = take(phi, draw_of)
@@ -196,6 +205,13 @@ def refuse_uncertified(certificate: Certificate, options: EngineOptions) -> None
     """
     if certificate.problems and options.engine == "auto":
         raise UncertifiedError(certificate)
+
+
+def log_likelihood_of(sample: WeightedSample, hyperpriors: HyperpriorFunctions) -> FloatArray:
+    """Return ln p(y | hyperparameters) at every point with a weight, else NaN; shape (D,)."""
+    log_prior, _ = hyperpriors.at(sample.points)
+    log_density, weighed = np.asarray(sample.log_density), sample.weights > 0
+    return np.where(weighed, log_density, np.nan) - np.where(weighed, log_prior, np.nan)
 
 
 def reported(spec: ModelSpec, phi: Hyperparameters) -> dict[str, FloatArray]:
