@@ -16,6 +16,7 @@ from spikepool.cli.compare import compare_command
 from spikepool.cli.fit import fit_command
 from spikepool.cli.model import model_command
 from spikepool.cli.plot import plot_command
+from spikepool.cli.prior import prior_command
 from spikepool.cli.schema import schema_command
 from spikepool.cli.sensitivity import sensitivity_command
 from spikepool.cli.signals import signals_as_errors
@@ -39,6 +40,7 @@ app.command("check")(check_command)
 app.command("sensitivity")(sensitivity_command)
 app.command("plot")(plot_command)
 app.command("model")(model_command)
+app.command("prior")(prior_command)
 app.command("simulate")(simulate_command)
 app.command("schema")(schema_command)
 

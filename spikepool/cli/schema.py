@@ -27,12 +27,14 @@ def schema_command(
     from dataclasses import asdict
 
     from spikepool.report.normal_schema import normal_table_schemas
+    from spikepool.report.prior_text import PRIOR_PREDICTIVE
     from spikepool.report.schema import FLAGS, POPULATION_FLAGS, table_schemas
     from spikepool.report.sensitivity_schema import SENSITIVITY_SCHEMAS
 
     schemas = normal_table_schemas()
     if family is None:
-        schemas = {**table_schemas(), **SENSITIVITY_SCHEMAS}
+        own = {"prior_predictive": PRIOR_PREDICTIVE}
+        schemas = {**table_schemas(), **SENSITIVITY_SCHEMAS, **own}
     if table is not None and table not in schemas:
         raise UsageError(f"there is no table {table!r}", f"the tables are {', '.join(schemas)}")
     chosen = {

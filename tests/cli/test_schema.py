@@ -43,7 +43,7 @@ def test_json_is_the_whole_schema(spikepool):
     found = json.loads(spikepool("schema", "--json").out)
     assert found["flags"] == FLAGS
     assert found["population_flags"] == POPULATION_FLAGS
-    assert list(found["tables"]) == [*TABLE_NAMES, *SENSITIVITY_SCHEMAS]
+    assert list(found["tables"]) == [*TABLE_NAMES, *SENSITIVITY_SCHEMAS, "prior_predictive"]
     for table, columns in table_schemas().items():
         assert [each["name"] for each in found["tables"][table]] == [c.name for c in columns]
         assert {"name", "type", "unit", "description"} == set(found["tables"][table][0])

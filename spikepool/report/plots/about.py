@@ -76,5 +76,34 @@ class AboutEstimates(Caption):
         return _counted(self.n_estimates, "estimate")
 
 
+@dataclass(frozen=True)
+class AboutPrior(Caption):
+    """The priors behind a picture.
+
+    Attributes
+    ----------
+    trials : int
+        Of the neuron that is drawn from them.
+    exposure : float
+        Of each trial, in seconds (trials where none is known).
+    rate_unit : {'spikes/s', 'spikes/trial'}
+    draws : int
+    """
+
+    model: str
+    trials: int
+    exposure: float
+    rate_unit: RateUnit
+    draws: int
+    interval: float = 0.95
+
+    @property
+    @override
+    def numbers(self) -> str:
+        """Such as ``20 trials of 1 s · 10,000 draws``."""
+        window = f" of {self.exposure:.3g} s" if self.rate_unit == "spikes/s" else ""
+        return f"{_counted(self.trials, 'trial')}{window} · {_counted(self.draws, 'draw')}"
+
+
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,122 @@
+"""What the priors of a run say of a neuron, with a table or before there is one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spikepool.config import RunConfig
+from spikepool.data.read import read_counts
+from spikepool.data.spike_counts import Labels, Notice, RateUnit, SpikeCounts
+from spikepool.data.tally import tally_counts
+from spikepool.errors import UsageError
+from spikepool.models.kind import reads_estimates
+from spikepool.models.plan import plan_models
+from spikepool.models.prior_predictive import NeuronDesign, PriorPredictive, draw_prior_predictive
+from spikepool.models.priors import Priors, default_priors
+
+TRIALS, TYPICAL_RATE = 20, 10.0
+"""Of a neuron where no table is given; the rate in spikes/s."""
+
+
+@dataclass(frozen=True)
+class AskedPrior:
+    """What a user says of a neuron beside the configuration; None: as the table has it.
+
+    Attributes
+    ----------
+    trials : int or None
+    typical_rate : float or None
+        e^m0, in spikes/s; without a table only.
+    """
+
+    trials: int | None = None
+    typical_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class PriorRun:
+    """The priors of a run's models, and what they say.
+
+    Attributes
+    ----------
+    predicted : tuple of PriorPredictive
+    priors : Priors
+    design : NeuronDesign
+    rate_unit : {'spikes/s', 'spikes/trial'}
+    typical_rate : float
+        e^m0.
+    notices : tuple of Notice
+        Of the table; empty without one.
+    """
+
+    predicted: tuple[PriorPredictive, ...]
+    priors: Priors
+    design: NeuronDesign
+    rate_unit: RateUnit
+    typical_rate: float
+    notices: tuple[Notice, ...]
+
+
+def run_prior(config: RunConfig, asked: AskedPrior) -> PriorRun:
+    """Draw neurons from the priors of the models that a fit would use.
+
+    Parameters
+    ----------
+    config : RunConfig
+    asked : AskedPrior
+
+    Returns
+    -------
+    PriorRun
+
+    Raises
+    ------
+    UsageError
+        If the run is of estimates, or has conditions, or names the typical rate twice.
+    """
+    _refuse(config, asked)
+    known = bool(config.input.tables)
+    counts = read_counts(config.input) if known else _standing_in(asked)
+    tally = tally_counts(counts)
+    models = plan_models(config.model, tally)
+    fixed = default_priors(tally).theta
+    exposure = float(np.median(tally.exposure)) if known else config.input.duration or 1.0
+    trials = asked.trials or (int(np.median(tally.n_trials)) if known else TRIALS)
+    design = NeuronDesign(trials, exposure)
+    return PriorRun(
+        draw_prior_predictive(models.specs, models.priors, design, config.engine.seed),
+        models.priors,
+        design,
+        counts.rate_unit,
+        float(np.exp(fixed.mean)),
+        (*counts.notices, *models.notices) if known else (),
+    )
+
+
+def _refuse(config: RunConfig, asked: AskedPrior) -> None:
+    if reads_estimates(config):
+        raise UsageError(
+            "prior shows rates and Fano factors, which estimates with standard errors have not",
+            "see the priors of estimates with spikepool model --family normal",
+        )
+    if config.input.condition or config.input.within:
+        raise UsageError(
+            "prior shows one rate for each neuron: it takes no --condition and no --within",
+            "leave the option out",
+        )
+    if asked.typical_rate is not None and config.input.tables:
+        raise UsageError(
+            "--typical-rate stands for a table: here the table gives it",
+            "leave one of the two out",
+        )
+
+
+def _standing_in(asked: AskedPrior) -> SpikeCounts:
+    """Return silent trials whose m0 = ln(½/Σe) is the logarithm of the typical rate."""
+    rate = asked.typical_rate or TYPICAL_RATE
+    neurons = 2
+    of_trial = np.repeat(np.arange(neurons), 2)
+    neuron = Labels("neuron", ("a", "b"), of_trial)
+    exposure = np.full(len(of_trial), 0.25 / rate)
+    counts = np.zeros(len(of_trial), dtype=np.int64)
+    return SpikeCounts(neuron, counts, exposure, exposure_known=True)
