@@ -14,6 +14,7 @@ from scipy import special
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.diagnostics.power_scaling import PowerScaling
+from spikepool.diagnostics.psis import EVEN
 from spikepool.engines.collapsed.hyperposterior import NO_WEIGHT, pareto_smoothed
 from spikepool.models.priors import Prior, Uniform
 from spikepool.models.spec import ModelSpec
@@ -173,17 +174,20 @@ def reweighted(sample: HyperparameterSample, log_ratio: FloatArray) -> Hyperpara
     Returns
     -------
     HyperparameterSample
-        With the k̂ of its weights.
+        With the k̂ of its weights: NaN of nearly equal ones, infinite where it is not defined.
     """
     with np.errstate(divide="ignore"):
-        log_weights = np.log(sample.weights) + log_ratio
-    smoothed, pareto_k = pareto_smoothed(np.maximum(log_weights, NO_WEIGHT))
-    return HyperparameterSample(sample.values, special.softmax(smoothed), float(pareto_k))
+        log_weights = np.maximum(np.log(sample.weights) + log_ratio, NO_WEIGHT)
+    pareto_k = float("nan")
+    if log_weights.var() > EVEN:
+        log_weights, found = pareto_smoothed(log_weights)
+        pareto_k = float(np.nan_to_num(found, nan=np.inf))
+    return HyperparameterSample(sample.values, special.softmax(log_weights), pareto_k)
 
 
 def reason_to_refit(pareto_k: float, ess: float) -> str:
-    """Say why new weights are not to be trusted; empty where they are."""
-    if not pareto_k <= MOST_PARETO_K:
+    """Say why new weights are not to be trusted; empty where they are, as with a k̂ of NaN."""
+    if pareto_k > MOST_PARETO_K:
         return f"k\u0302 {pareto_k:.2f} > {MOST_PARETO_K}"
     if ess < LEAST_ESS:
         return f"{ess:.0f} effective draws < {LEAST_ESS:.0f}"

@@ -22,7 +22,7 @@ MOST_TERMS = 40_000_000
 LEAST_DRAWS = 500
 MOST_RANKED = 4_000
 """Trials that are ranked, chosen at random."""
-_EVEN = 0.02
+EVEN = 0.02
 """Variance of the logarithms of weights below which there is no tail to smooth."""
 
 
@@ -113,7 +113,7 @@ def _left_out(draws: TrialDraws, cells: IntArray, *, ranked: bool) -> _LeftOutCe
         piece = cells[places]
         log_p = draws.log_density(piece)
         log_weights = -log_p
-        uneven = np.flatnonzero(log_p.var(axis=1) > _EVEN)
+        uneven = np.flatnonzero(log_p.var(axis=1) > EVEN)
         if len(uneven):
             log_weights[uneven], pareto_k[places[uneven]] = pareto_smoothed(log_weights[uneven])
         total = special.logsumexp(log_weights, axis=1)

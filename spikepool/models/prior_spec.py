@@ -342,8 +342,8 @@ def _jeffreys_refusal(text: str, parameter: PriorParameter) -> UsageError:
     name, symbol = parameter.name, parameter.symbol
     return _refusal(
         text,
-        f"p({symbol}) ∝ 1/{symbol} has infinite mass at {symbol} → 0, which no data rule out: the "
-        f"posterior is improper (it has no mean or interval) for any number of neurons",
+        f"p({symbol}) ∝ 1/{symbol} puts infinite weight on {symbol} → 0, which no data can "
+        "outweigh: the posterior is improper, without mean or interval, for any number of neurons",
         f"take {name}=half-cauchy(1) or {name}=half-normal(1), which are finite at 0 (Gelman 2006)",
     )
 

@@ -26,7 +26,11 @@ PRIOR_SENSITIVITY: tuple[Column, ...] = (
         "priors; refitted: another fit, where the weights fail.",
     ),
     text("why_refitted", "Which check the weights failed. Empty: none."),
-    number("pareto_k", "", f"k-hat of the weights; above {MOST_PARETO_K} they fail."),
+    number(
+        "pareto_k",
+        "",
+        f"k-hat of the weights; above {MOST_PARETO_K} they fail. Empty: nearly equal ones.",
+    ),
     number("ess", "draws", f"Effective size of the weights; below {LEAST_ESS:.0f} they fail."),
     number(
         "largest_move", "posterior sd", "Largest move of a neuron (see prior_sensitivity_neurons)."

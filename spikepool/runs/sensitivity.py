@@ -202,7 +202,8 @@ class _Group:
             reweighted(each, self._log_ratio(tried.prior, each.values["tau"]))
             for each in (self._posterior.hyperparameters, self._drawn.sample)
         )
-        pareto_k, ess = max(sample.pareto_k, drawn.pareto_k), min(sample.ess, drawn.ess)
+        pareto_k = float(np.fmax(sample.pareto_k, drawn.pareto_k))
+        ess = min(sample.ess, drawn.ess)
         how = _How("reweighted", reason_to_refit(pareto_k, ess), pareto_k, ess)
         if not covers(self._plan.models.priors.tau, tried.prior):
             how = replace(how, why="the fit's prior ends where this one goes on")

@@ -70,6 +70,16 @@ def test_heavy_tails_are_refitted():
     assert reason_to_refit(found.pareto_k, found.ess).startswith("k\u0302")
 
 
+def test_nearly_equal_weights_have_no_tail():
+    """A ratio that hardly changes asks for no refit, whatever the ties in it."""
+    tau = np.repeat(np.linspace(1.0, 1.2, 1000), 4)
+    sample = HyperparameterSample({"tau": tau}, np.full(4000, 1 / 4000), np.nan)
+    found = reweighted(sample, -0.5 * tau)
+    assert np.isnan(found.pareto_k)
+    assert reason_to_refit(found.pareto_k, found.ess) == ""
+    assert found.weights.sum() == pytest.approx(1)
+
+
 def test_few_effective_draws_are_refitted():
     """100 points cannot do, whatever their k̂."""
     assert reason_to_refit(0.1, 100.0) == "100 effective draws < 400"

@@ -79,7 +79,7 @@ def test_partial_pooling_has_the_long_tail_of_tau(predicted):
 
 
 def test_dispersions(predicted):
-    """Of ln σ_G, ln of a half-normal plus N(0, τ_δ²): the mean, within 4 standard errors; √ω of NB1.
+    """Of ln σ_G, ln of a half-normal plus N(0, τ_δ²): the mean, within 4 errors; √ω of NB1.
 
     The logarithm of a half-normal has mean −(ln 2 + γ)/2 and variance π²/8; E τ_δ² is 0.5².
     """
