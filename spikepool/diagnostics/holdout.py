@@ -3,7 +3,7 @@
 A raw log rate errs by its sampling variance, a pooled one by its posterior variance, if the model
 is right: their ratio is what partial pooling promises. On trials that no model has seen the squared
 error of a log rate t is measured as (t − ln r)² − v/r², where r is the rate in these trials and v
-an unbiased estimate of its variance. Raw log rates are ln((Σy + ½)/Σe), as silent neurons have none.
+an unbiased estimate of its variance. Raw log rates are ln((Σy + ½)/Σe): of silent neurons, too.
 """
 
 from dataclasses import dataclass, replace
