@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikepool.cli.environment import prepare_environment
-from spikepool.cli.options import Settings, options_from_config
+from spikepool.cli.options import ConfigFile, Debug, Settings, options_from_config
 from spikepool.errors import NotIdentifiableError
 
 if TYPE_CHECKING:
@@ -27,19 +27,11 @@ def check_command(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace that file.")] = False,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="SPIKEPOOL_CONFIG",
-            show_envvar=False,
-            help="TOML file of options; environment and flags overrule it.",
-        ),
-    ] = None,
+    config: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was found as JSON on standard output.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Say what the tables can tell of rates, spreads, dispersions and tuning, and what would help.
 

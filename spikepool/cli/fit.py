@@ -9,7 +9,7 @@ import typer
 
 from spikepool.cli.console import make_progress
 from spikepool.cli.environment import prepare_environment
-from spikepool.cli.options import Settings, options_from_config
+from spikepool.cli.options import ConfigFile, Debug, Settings, options_from_config
 from spikepool.errors import NotConvergedError
 
 
@@ -20,15 +20,7 @@ def fit_command(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Directory to write; made whole."),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="SPIKEPOOL_CONFIG",
-            show_envvar=False,
-            help="TOML file of options; environment (SPIKEPOOL_DRAWS) and flags overrule it.",
-        ),
-    ] = None,
+    config: ConfigFile = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read and plan; fit and write nothing.")
     ] = False,
@@ -41,7 +33,7 @@ def fit_command(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print every model, note and timing.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Fit spike counts and write estimates, dispersion tests, diagnostics and plots.
 

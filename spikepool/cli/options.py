@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAliasType, Union, get_args, get_origin
 
@@ -19,6 +20,17 @@ from spikepool.config import (
 )
 
 type Settings = dict[str, dict[str, Any]]
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        envvar="SPIKEPOOL_CONFIG",
+        show_envvar=False,
+        help="TOML file of options; environment (SPIKEPOOL_DRAWS) and flags overrule it.",
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 SECTIONS: dict[str, tuple[type[Section], str]] = {
     "input": (InputOptions, "Reading"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikepool.cli.environment import prepare_environment
-from spikepool.cli.options import Settings, options_from_config
+from spikepool.cli.options import Debug, Settings, options_from_config
 
 if TYPE_CHECKING:
     from spikepool.config import RunConfig
@@ -47,7 +47,7 @@ def prior_command(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the quantiles as JSON on standard output.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Show what the priors say before any data: a neuron's rate, Fano factor and own weight.
 

@@ -9,7 +9,7 @@ import typer
 
 from spikepool.cli.console import make_progress
 from spikepool.cli.environment import prepare_environment
-from spikepool.cli.options import Settings, options_from_config
+from spikepool.cli.options import ConfigFile, Debug, Settings, options_from_config
 from spikepool.errors import NotConvergedError
 
 if TYPE_CHECKING:
@@ -39,20 +39,12 @@ def sensitivity_command(
             help="Directory for tables, picture and sensitivity.json; earlier ones are replaced.",
         ),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            envvar="SPIKEPOOL_CONFIG",
-            show_envvar=False,
-            help="TOML file of options; environment and flags overrule it.",
-        ),
-    ] = None,
+    config: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was found as JSON on standard output.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Say how far the answer depends on the prior of τ, the spread of the log rates.
 
