@@ -61,7 +61,7 @@ def _histogram(name: str, values: FloatArray) -> dict[str, FloatArray]:
 
 def draw_calibration(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
     """Draw the histogram of the ranks on its band, and those of the p-values."""
-    parts = [name for name in _PANELS if len(part(data, name))]
+    parts = [name for name in _PANELS if np.isfinite(numbers(part(data, name), "left")).any()]
     if not parts:
         return canvas.empty("There are no counts to compare with predictions.", about, style)
     with style.context():
