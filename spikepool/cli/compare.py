@@ -19,7 +19,6 @@ _LEFT_OUT = {
     "trial": "one trial left out at a time, its neuron's other trials known",
     "neuron": "one neuron left out at a time",
 }
-_MOST_PARETO_K = 0.7
 
 
 def compare_command(
@@ -51,6 +50,8 @@ def compare_command(
 
 def comparison_lines(compared: "Sequence[ComparedModel]") -> Iterator[str]:
     """Yield a table for trials and one for neurons, the best model first."""
+    from spikepool.posterior.quadrature import MOST_PARETO_K
+
     several = len({each.run for each in compared}) > 1
     for kind, meaning in _LEFT_OUT.items():
         rows = [each for each in compared if each.left_out == kind]
@@ -63,8 +64,8 @@ def comparison_lines(compared: "Sequence[ComparedModel]") -> Iterator[str]:
         for label, elpd, behind, weight, pareto_k in (_HEADER, *cells):
             yield f"  {label:<{width}}{elpd:>22}{behind:>22}{weight:>9}{pareto_k:>7}".rstrip()
         yield ""
-    if any(each.pareto_k > _MOST_PARETO_K for each in compared):
-        yield f"k\u0302 above {_MOST_PARETO_K}: the model's elpd may be too high"
+    if any(each.pareto_k > MOST_PARETO_K for each in compared):
+        yield f"k\u0302 above {MOST_PARETO_K}: the model's elpd may be too high"
     if any(math.isnan(each.stacking_weight) for each in compared):
         yield "no weights: the conditions of the fits divide the trials differently"
 
