@@ -13,7 +13,8 @@ from spikepool.engines.collapsed.certificate import certify_sample
 from spikepool.engines.collapsed.certified_search import find_certified
 from spikepool.engines.collapsed.estimates import shared_marginals
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
-from spikepool.engines.collapsed.leave_out import leave_out, leave_out_shared
+from spikepool.engines.collapsed.leave_out import leave_out
+from spikepool.engines.collapsed.leave_out_lattice import leave_out_by_lattice, leave_out_shared
 from spikepool.engines.collapsed.levels import Hyperparameters, take
 from spikepool.engines.collapsed.members import (
     Population,
@@ -37,6 +38,7 @@ from spikepool.engines.collapsed.search import (
     first_guess,
 )
 from spikepool.engines.collapsed.shared import SharedLikelihood, merge
+from spikepool.engines.cores import granted_cores
 from spikepool.engines.seeds import model_seed
 from spikepool.errors import UsageError
 from spikepool.models.families import FAMILIES
@@ -109,15 +111,14 @@ def integrate_posterior(
     population = Population(spec, tally, problem, found.marginal, sample)
     members = population.integrate(phi, kept, rows, priors, summary, options.seed)
     progress.advance(5, STEPS, "densities of what is left out")
-    fewer = kept_of(sample.weights, min(size, draws_left_out(tally.n_neurons)))
-    left_out = leave_out(
-        tally,
-        found.marginal,
-        take(found.phi, fewer.points),
-        fewer.weights,
-        members.trials,
-        partial(find_again, problem, found, rng),
-    )
+    left_out = leave_out_by_lattice(tally, problem, found, granted_cores(options.cores))
+    if left_out is None:
+        fewer = kept_of(sample.weights, min(size, draws_left_out(tally.n_neurons)))
+        phi_left_out = take(found.phi, fewer.points)
+        refit = partial(find_again, problem, found, rng)
+        left_out = leave_out(
+            tally, found.marginal, phi_left_out, fewer.weights, members.trials, refit
+        )
     drawn = take(phi, members.draw_of)
     draws = _joint_draws(spec, tally, drawn, members.theta, members.delta)
     if members.response is not None:
@@ -190,7 +191,7 @@ def _all_shared(
     quadrature = Quadrature(
         hyperparameters,
         certificate,
-        leave_out_shared(family, tally, merged, phi, sample.weights),
+        leave_out_shared(family, tally, merged, hyperpriors, sample),
         shared_marginals(spec, tally, draws, hyperparameters, priors, summary),
     )
     return Posterior(draws, quadrature)

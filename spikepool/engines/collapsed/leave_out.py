@@ -12,7 +12,6 @@ same number.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from scipy import special
@@ -28,7 +27,6 @@ from spikepool.engines.collapsed.lattice import Lattice, Region
 from spikepool.engines.collapsed.levels import Hyperparameters
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
 from spikepool.engines.collapsed.responses import response_statistics
-from spikepool.engines.collapsed.shared import by_neuron
 from spikepool.engines.collapsed.tuned_lattice import TunedLattice
 from spikepool.models.families import CountFamily
 from spikepool.posterior.quadrature import LeaveOut
@@ -320,49 +318,6 @@ class _Refitted:
         full = self._everything
         rest, _ = self._refit(lambda phi, draws: -left_out(phi, draws))
         return full.log_evidence - rest.log_evidence, max(full.pareto_k, rest.pareto_k)
-
-
-def leave_out_shared(
-    family: CountFamily, tally: Tally, merged: Tally, phi: Hyperparameters, weights: FloatArray
-) -> LeaveOut:
-    """Leave-one-out densities where all neurons share their parameters.
-
-    Parameters
-    ----------
-    family : CountFamily
-    tally, merged : Tally
-        As read, and as that of a single neuron.
-    phi : dict of str to ndarray, shape (D,)
-    weights : ndarray, shape (D,)
-    """
-    cells = np.arange(len(merged.count))
-    statistics = family.statistics(merged.single_trials(cells))
-    single = by_neuron(family, statistics, phi, len(weights))
-    place = {
-        cell: i
-        for i, cell in enumerate(zip(merged.exposure.tolist(), merged.count.tolist(), strict=True))
-    }
-    read = zip(tally.exposure.tolist(), tally.count.tolist(), strict=True)
-    of_cell = np.array([place[cell] for cell in read])
-    trials = smooth_ratios(single, weights)
-    trial = trials.log_density[of_cell]
-    neurons = smooth_ratios(_per_neuron(single, of_cell, tally), weights)
-    return LeaveOut(
-        trial=trial,
-        trial_by_neuron=tally.per_neuron(trial * tally.weight),
-        neuron=neurons.log_density,
-        trial_pareto_k=_largest(trials.pareto_k),
-        neuron_pareto_k=_largest(neurons.pareto_k),
-    )
-
-
-def _per_neuron(single: FloatArray, of_cell: IntArray, tally: Tally) -> FloatArray:
-    """Add up the log densities of each neuron's trials; shape (N, D)."""
-    first = np.searchsorted(tally.neuron, np.arange(tally.n_neurons + 1))
-    out = np.empty((tally.n_neurons, single.shape[1]))
-    for i, (a, b) in enumerate(pairwise(first.tolist())):
-        out[i] = (single[of_cell[a:b]] * tally.weight[a:b, np.newaxis]).sum(axis=0)
-    return out
 
 
 def _examined(
