@@ -27,7 +27,6 @@ STEP = 1.1
 """Step of each of the two cubic lattices, in standard deviations."""
 DROP = 9.5
 """Log density below its maximum beyond which a density does not matter."""
-MOST_DIMENSIONS = 5
 _MOST_WEIGHT = 1e-8
 _VISITED = 6.0
 """Points visited, over those where the sample is."""

@@ -16,24 +16,19 @@ import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
-from spikepool.engines.collapsed.hyperlattice import MOST_DIMENSIONS, lattice_around
+from spikepool.engines.collapsed.hyperlattice import lattice_around
 from spikepool.engines.collapsed.hyperposterior import WeightedSample
 from spikepool.engines.collapsed.lattice import Quality, Region
 from spikepool.engines.collapsed.leave_out import without_trials
-from spikepool.engines.collapsed.marginal_likelihood import (
-    MarginalLikelihood,
-    Statistics,
-    tabulate,
-)
+from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
 from spikepool.engines.collapsed.model import HyperpriorFunctions
-from spikepool.engines.collapsed.responses import response_statistics
 from spikepool.engines.collapsed.search import Found, Problem
 from spikepool.engines.collapsed.shared import by_neuron
 from spikepool.models.families import CountFamily
 from spikepool.posterior.quadrature import LeaveOut
 
 COARSE = Quality(1.8, 10.0, 5e-3, 1e-3)
-"""For densities of what is left out: their errors are 1e-4 then."""
+"""For densities of what is left out where there are dispersions: their errors are 1e-4 then."""
 MOST_CELLS = 400
 """Different trials of a small table."""
 MOST_SUMS = 3e10
@@ -66,18 +61,18 @@ def leave_out_by_lattice(
     Returns
     -------
     LeaveOut or None
-        None where there are no hyperparameters, or too much to add up.
+        None where there are no hyperparameters, where there are conditions, or where there is too
+        much to add up.
     """
-    dimensions = found.sample.points.shape[1]
-    if not 0 < dimensions <= MOST_DIMENSIONS or len(tally.count) > MOST_CELLS:
+    small = len(tally.count) <= MOST_CELLS and found.sample.points.shape[1] > 0
+    if not small or problem.tuning is not None:
         return None
     alone = tally.n_trials[tally.neuron] == 1
     cells = np.flatnonzero(~alone)
     tables = [tally, without_trials(tally, cells)] if len(cells) else [tally]
     region = _coarse_region(problem, found)
-    integrals = [
-        tabulate(problem.family, _statistics(problem, table), region, cores) for table in tables
-    ]
+    family = problem.family
+    integrals = [tabulate(family, family.statistics(table), region, cores) for table in tables]
     lattice = lattice_around(found.sample)
     most = MOST_SUMS / sum(float(each.nodes_per_neuron().sum()) for each in integrals)
     if lattice.expected_points > most:
@@ -94,18 +89,13 @@ def leave_out_by_lattice(
 
 
 def _coarse_region(problem: Problem, found: Found) -> Region:
-    """Return the region that coarse lattices are for."""
+    """Return the region that lattices are for, coarse ones where there are dispersions."""
     lower, upper = found.box.lower, found.box.upper
     further = _FURTHER * (upper - lower)
     further[0] = 0.0  # the mean
     corners = problem.hyperpriors.at(replace(found.box, lower=lower - further).corners())[1]
-    return replace(found.region, corners=corners, quality=COARSE)
-
-
-def _statistics(problem: Problem, table: Tally) -> Statistics:
-    if problem.tuning is not None:
-        return response_statistics(problem.family, table)
-    return problem.family.statistics(table)
+    quality = found.region.quality if problem.dispersion is None else COARSE
+    return replace(found.region, corners=corners, quality=quality)
 
 
 def _densities_without(
