@@ -46,6 +46,8 @@ class LatticeIntegrals:
     disagreement : ndarray, shape (K,)
         Logarithm of the ratio of the integrals on the two cubic lattices; the error of their mean
         is much smaller.
+    edge : ndarray, shape (K,)
+        Share of the points beside those where the density is not known.
     points : int
         Visited.
     """

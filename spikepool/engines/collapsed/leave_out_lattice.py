@@ -70,7 +70,7 @@ def leave_out_by_lattice(
     alone = tally.n_trials[tally.neuron] == 1
     cells = np.flatnonzero(~alone)
     tables = [tally, without_trials(tally, cells)] if len(cells) else [tally]
-    region = _coarse_region(problem, found)
+    region = _region_without(problem, found)
     family = problem.family
     integrals = [tabulate(family, family.statistics(table), region, cores) for table in tables]
     lattice = lattice_around(found.sample)
@@ -88,7 +88,7 @@ def leave_out_by_lattice(
     return _as_left_out(tally, trial, neuron)
 
 
-def _coarse_region(problem: Problem, found: Found) -> Region:
+def _region_without(problem: Problem, found: Found) -> Region:
     """Return the region that lattices are for, coarse ones where there are dispersions."""
     lower, upper = found.box.lower, found.box.upper
     further = _FURTHER * (upper - lower)
