@@ -90,12 +90,15 @@ class MarginalLikelihood:
             D.
         """
         out = np.empty((self.n_neurons, draws))
-        for begin in range(0, draws, DRAWS_AT_ONCE):
-            batch = slice(begin, min(begin + DRAWS_AT_ONCE, draws))
-            size = batch.stop - begin
-            part_out = np.empty((self.n_neurons, size))
+        ends = [*range(0, draws, DRAWS_AT_ONCE), draws]
+        batches = [slice(a, b) for a, b in pairwise(ends)]
+
+        def run(batch: slice) -> None:
+            part_out = np.empty((self.n_neurons, batch.stop - batch.start))
             self._sum(take(phi, batch), part_out)
             out[:, batch] = part_out
+
+        in_parallel(run, batches, self.cores if len(self.parts) == 1 else 1)
         return out
 
     def total(self, phi: Hyperparameters, draws: int) -> FloatArray:

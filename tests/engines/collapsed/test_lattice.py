@@ -190,12 +190,13 @@ def many_neurons():
     return [(each, 1.0) for each in counts] + [([0] * 4, 1.0), ([7] * 9, 1.0), ([60], 1.0)]
 
 
-def by_neuron(family, neurons, population, build_tally, cores=1):
-    """Return ln p_i(φ) at five φ; shape (neurons, 5)."""
+def by_neuron(family, neurons, population, build_tally, cores=1, draws=5):
+    """Return ln p_i(φ) along a line of φ; shape (neurons, draws)."""
     _, names, region = population
-    phi = _values(names, np.linspace(-0.9, 0.9, 5)[:, np.newaxis] * np.ones(len(names)), RANGES)
+    line = np.linspace(-0.9, 0.9, draws)[:, np.newaxis]
+    phi = _values(names, line * np.ones(len(names)), RANGES)
     statistics = FAMILIES[family].statistics(build_tally(neurons))
-    return tabulate(FAMILIES[family], statistics, region, cores).by_neuron(phi, 5)
+    return tabulate(FAMILIES[family], statistics, region, cores).by_neuron(phi, draws)
 
 
 @pytest.mark.parametrize(("rate", "dispersion"), [("normal", "normal"), ("normal", "point")])
@@ -205,6 +206,14 @@ def test_cores_change_nothing(family, rate, dispersion, many_neurons, population
     made = population(rate, dispersion)
     one, two = (by_neuron(family, many_neurons, made, build_tally, cores) for cores in (1, 2))
     np.testing.assert_array_equal(one, two)
+
+
+def test_cores_share_the_draws_of_few_neurons(many_neurons, population, build_tally):
+    """Where all neurons are one task, batches of draws are the tasks, and give the same numbers."""
+    made, few = population("normal", "normal"), many_neurons[:3]
+    one, two = (by_neuron("nb2", few, made, build_tally, cores, 300) for cores in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert np.isfinite(one).all()
 
 
 @pytest.mark.parametrize("family", ["nb2", "nb1"])
