@@ -45,6 +45,9 @@ LEAST_VARIATION = 5e-3
 _VALUES_AT_ONCE = 2_000_000
 _SPARSE = 24
 _MOST_EDGE = 1e-3
+_ROUNDING = 1e-30
+"""Posterior mass of a node, over the largest, below which it may be what rounding or blurring left,
+however unlikely the trial is there."""
 
 
 type LogTerm = Callable[[Hyperparameters, int], FloatArray]
@@ -59,7 +62,7 @@ class TrialDensities:
     ----------
     log_density : ndarray, shape (cells,)
     doubtful : ndarray of bool, shape (cells,)
-        Whether the sum leaned on the edge of the lattice.
+        Whether the sum leaned on the edge of the lattice, or would on nodes with hardly any mass.
     """
 
     log_density: FloatArray
@@ -85,8 +88,18 @@ class TrialCollector:
         cells = len(tally.count)
         self.trials = TrialDensities(np.empty(cells), np.zeros(cells, dtype=np.bool_))
 
-    def add(self, lattice: Lattice | TunedLattice, neurons: slice, mass: FloatArray) -> None:
-        """Take the posterior mass of a run of neurons; may be called on any thread."""
+    def add(
+        self,
+        lattice: Lattice | TunedLattice,
+        neurons: slice,
+        mass: FloatArray,
+        moments: FloatArray | None = None,
+    ) -> None:
+        """Take the posterior mass of a run of neurons; may be called on any thread.
+
+        `moments`: the exact mean and variance of θ, shape (neurons, 2), where the mass is blurred;
+        the nodes are moved to them.
+        """
         assert isinstance(lattice, Lattice)  # noqa: S101 - responses have lattices of their own
         ends = np.searchsorted(self._tally.neuron, [neurons.start, neurons.stop])
         begin = int(ends[0])
@@ -99,6 +112,8 @@ class TrialCollector:
             for part in np.array_split(cells, min(pieces, len(cells))):
                 who, of = np.unique(of_cell[part], return_inverse=True)
                 theta, delta, posterior = self._nodes(lattice, who, rows, columns, mass)
+                if moments is not None:
+                    theta = _moved(theta, posterior, moments[who])
                 self._average(begin + part, theta, delta, posterior, of)
 
     def _nodes(
@@ -131,9 +146,12 @@ class TrialCollector:
         single = self._family.statistics(self._tally.single_trials(cells))
         log_p = self._family.log_likelihood(theta[..., of], delta[..., of], single)
         with np.errstate(divide="ignore"):
-            terms = np.log(posterior)[..., of] - log_p
+            every = np.log(posterior)[..., of] - log_p
+        counted = (posterior > _ROUNDING * posterior.max(axis=(0, 1)))[..., of]
+        terms = np.where(counted, every, -np.inf)
         top = terms.max(axis=(0, 1))
         known = np.isfinite(top)  # else no mass on the lattice at all
+        neglected = every.max(axis=(0, 1)) > top
         parts = np.exp(np.where(known, terms, 0.0) - np.where(known, top, 0.0))
         total = parts.sum(axis=(0, 1))
         share = np.where(known, posterior.sum(axis=(0, 1))[of], 1.0)
@@ -142,7 +160,17 @@ class TrialCollector:
         if parts.shape[1] > 1:
             edges += [parts[:, 0].sum(axis=0), parts[:, -1].sum(axis=0)]
         doubtful = ~(np.max(edges, axis=0) <= _MOST_EDGE * total)
-        self.trials.doubtful[cells] = doubtful | ~known
+        self.trials.doubtful[cells] = doubtful | ~known | neglected
+
+
+def _moved(theta: FloatArray, posterior: FloatArray, moments: FloatArray) -> FloatArray:
+    """Move nodes of θ to where the posterior's mean and variance are exact, shape (n, 2)."""
+    mass = posterior.sum(axis=1, keepdims=True)
+    mass = mass / mass.sum(axis=0)
+    mean = (mass * theta).sum(axis=0)
+    sd = np.sqrt((mass * (theta - mean) ** 2).sum(axis=0))
+    moved = moments[:, 0] + np.sqrt(moments[:, 1]) / sd * (theta - mean)
+    return np.where(np.isfinite(moved), moved, theta)
 
 
 def every_second(size: int) -> slice:

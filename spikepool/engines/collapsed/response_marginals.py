@@ -113,7 +113,7 @@ class ResponseCollector:
             self._sum_quantiles[where],
             self._above[where],
         )
-        self._collector.add(of_responses, where, densities)
+        self._collector.add(of_responses, where, densities, self._moments[where, :2])
 
     def _densities(
         self,

@@ -9,8 +9,11 @@ from scipy.stats import qmc
 
 from spikepool.data.spike_counts import Labels, SpikeCounts
 from spikepool.data.tally import tally_counts
+from spikepool.engines.collapsed.axes import Axis, make_axis
 from spikepool.engines.collapsed.hyperposterior import MOST_PARETO_K
+from spikepool.engines.collapsed.lattice import Lattice
 from spikepool.engines.collapsed.leave_out import (
+    TrialCollector,
     TrialDensities,
     leave_out,
     smooth_ratios,
@@ -87,6 +90,62 @@ def test_reduced_tables():
         whole = list(TABLE[tally.neurons[tally.neuron[cell]]])
         whole.remove(tally.count[cell])
         assert counts == sorted(whole)
+
+
+class TestAverages:
+    """1/p(y_t | θ) under a posterior on a lattice: Poisson, 1/E[1/p] of a gamma posterior."""
+
+    SHAPE, RATE = 60.0, 10.0
+    COUNT = 4
+
+    def collected(self, change=None, moments=None):
+        """Return the density of a single count, and whether it is doubtful."""
+        rows = make_axis(np.array([-3.0]), np.array([9.0]), np.array([0.02]), 0.02)
+        columns = Axis(*np.array([[0], [0], [1]]), largest_step=1.0)
+        theta = rows.nodes(np.array([0]), int(rows.length[0]))
+        mass = stats.gamma.pdf(np.exp(theta), self.SHAPE, scale=1 / self.RATE) * np.exp(theta)
+        mass = mass / mass.sum()
+        values = (mass if change is None else change(theta, mass)).ravel()
+        lattice = Lattice(rows, columns, values, np.array([0, values.size]), np.zeros(1))
+        tally = tally_of({"a": [self.COUNT]})
+        collector = TrialCollector(FAMILIES["poisson"], tally, None, None)
+        collector.add(lattice, slice(0, 1), values, moments)
+        return collector.trials.log_density[0], collector.trials.doubtful[0]
+
+    def exact(self):
+        """E[1/p] is another gamma integral."""
+        shape, rate = self.SHAPE - self.COUNT, self.RATE - EXPOSURE
+        log_mean = special.gammaln(shape) - special.gammaln(self.SHAPE)
+        log_mean += self.SHAPE * np.log(self.RATE) - shape * np.log(rate)
+        return -(log_mean + special.gammaln(self.COUNT + 1) - self.COUNT * np.log(EXPOSURE))
+
+    def test_is_the_closed_form(self):
+        """And not doubtful."""
+        density, doubtful = self.collected()
+        assert density == pytest.approx(self.exact(), abs=1e-9)
+        assert not doubtful
+
+    def test_what_rounding_leaves_does_not_count(self):
+        """Mass of 1e-300 where the trial has e^-4000: the same density, but doubtful."""
+        density, doubtful = self.collected(
+            lambda theta, mass: np.where(np.abs(theta - 8.9) < 0.011, 1e-300, mass)
+        )
+        assert density == pytest.approx(self.exact(), abs=1e-9)
+        assert doubtful
+
+    def test_blurred_mass_is_moved_to_its_moments(self):
+        """Wider by a tenth, and shifted: with the exact moments hardly another density."""
+        mean = special.digamma(self.SHAPE) - np.log(self.RATE)
+        moments = np.array([[mean, special.polygamma(1, self.SHAPE)]])
+
+        def blurred(theta, mass):
+            spread = np.interp(mean + (theta - mean - 0.05) / 1.1, theta[:, 0], mass[:, 0])
+            return spread / spread.sum()
+
+        wrong, _ = self.collected(blurred)
+        right, _ = self.collected(blurred, moments)
+        assert abs(wrong - self.exact()) > 0.02
+        assert right == pytest.approx(self.exact(), abs=1e-4)
 
 
 class DenseEvidence:
