@@ -178,6 +178,9 @@ class ModelOptions(Section):
     """none, complete or partial. [default: all three]"""
     dispersion_pooling: Literal["none", "complete", "partial"] | None = None
     """Pooling of the dispersions. [default: as the rates]"""
+    dispersion_scaling: Literal["trial", "duration"] = "trial"
+    """trial: one gain (nb2) in each trial, whatever its exposure; duration: drawn anew as time
+    passes, so that it averages out in longer trials and the Fano factor is the same in all."""
     condition_pooling: Literal["none", "complete", "partial"] | None = None
     """Pooling of a neuron's responses to the conditions: partial estimates how far they spread
     about its own rate, none leaves each free, complete takes all as repeats. [default: as the

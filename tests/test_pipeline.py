@@ -194,6 +194,7 @@ class TestFolder:
         assert changed_files(fit.out, manifest) == ()
         assert [each.path for each in manifest.inputs] == [fit.config.input.tables[0]]
         assert manifest.seed == 7
+        assert manifest.models == ("poisson-partial", "nb2-partial")
         assert manifest.status == fit.outcome.summary["status"]
 
     def test_configuration_is_the_one_that_ran(self, fit):

@@ -39,6 +39,13 @@ def simulate_command(
             help="Dispersions: half-normal(1), all equal or log-normal.", show_default="as rates"
         ),
     ] = None,
+    dispersion_scaling: Annotated[
+        Literal["trial", "duration"],
+        typer.Option(
+            help="nb2: one gain in each trial, or drawn anew as time passes (gain sds are then of "
+            "the middle of --exposure)."
+        ),
+    ] = "trial",
     neurons: Annotated[
         int | None, typer.Option(help="Number of neurons.", show_default="100")
     ] = None,
@@ -110,6 +117,7 @@ def simulate_command(
         family="nb2" if family == "negbin" else family,
         pooling=pooling,
         dispersion_pooling=dispersion_pooling,
+        dispersion_scaling=dispersion_scaling,
         neurons=neurons,
         trials=_whole_range("--trials", trials),
         typical_rate=typical_rate,

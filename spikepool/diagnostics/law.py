@@ -1,7 +1,8 @@
 """How the variance of counts grows with their mean: which family predicts left-out trials best.
 
 Poisson: variance m. NB1: m (1 + ω), a constant Fano factor. NB2: m + α m², a constant gain. Where
-every neuron has one mean count, NB1 and NB2 are the same family, and nothing tells them apart.
+every neuron has one mean count, NB1 and NB2 are the same family, and nothing tells them apart. With
+gains that time draws anew they are the same at every exposure: only conditions tell them apart.
 """
 
 from collections.abc import Sequence
@@ -135,7 +136,7 @@ def infer_law(
     if not all(family in alike for family in _FAMILIES):
         return ()
     compared = [alike[family] for family in _FAMILIES]
-    tuned = compared[0][0].is_tuned
+    tells = _tells(tally, [spec for spec, _ in compared])
     return tuple(
         _law(
             name,
@@ -143,7 +144,7 @@ def infer_law(
             chosen,
             tally,
             _Evidence(
-                _tells(tally, tuned=tuned)[chosen],
+                tells[chosen],
                 int(tally.n_trials[chosen].sum()),
                 units_of(session, chosen),
             ),
@@ -161,13 +162,16 @@ def _is_alike(spec: ModelSpec, primary: ModelSpec) -> bool:
     )  # fmt: skip
 
 
-def _tells(tally: Tally, *, tuned: bool) -> NDArray[np.bool_]:
-    """Neurons with several mean counts, by design; shape (N,)."""
+def _tells(tally: Tally, specs: Sequence[ModelSpec]) -> NDArray[np.bool_]:
+    """Neurons with several mean counts, by design, that families differ in; shape (N,)."""
+    tuned = specs[0].is_tuned
+    by_trial = not any(spec.dispersion_scaling == "duration" for spec in specs)
     first = np.searchsorted(tally.neuron, np.arange(tally.n_neurons))
     longest = np.maximum.reduceat(tally.exposure, first)
     shortest = np.minimum.reduceat(tally.exposure, first)
     conditions = np.bincount(tally.responses.neuron, minlength=tally.n_neurons)
-    return np.asarray((longest >= LEAST_RATIO * shortest) | (tuned & (conditions > 1)))
+    of_exposure = by_trial & (longest >= LEAST_RATIO * shortest)
+    return np.asarray(of_exposure | (tuned & (conditions > 1)))
 
 
 def _law(

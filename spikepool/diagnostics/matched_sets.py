@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.diagnostics.pearson import tabulate_pearson
-from spikepool.models.families import FAMILIES, CountFamily
+from spikepool.models.families import CountFamily, family_of
 from spikepool.models.plan import MOST_GROUPS_COMPARED
 from spikepool.posterior.draws import NeuronDraws
 
@@ -72,21 +72,25 @@ class DispersionDraws:
     ----------
     family : CountFamily
     delta : ndarray of float64, shape (draws, neurons)
+    exposure : ndarray of float64, shape (neurons,)
+        Mean exposure of each neuron's trials.
     chosen : ndarray of int64, shape (replicates,)
         The draw of each replicate.
     column : ndarray of int64, shape (N,)
-        Where `delta` has each neuron of the stimuli.
+        Where `delta` and `exposure` have each neuron of the stimuli.
     """
 
     family: CountFamily
     delta: FloatArray
+    exposure: FloatArray
     chosen: IntArray
     column: IntArray
 
     def fano(self, mean: float, neuron: IntArray) -> FloatArray:
         """Fano factors of some neurons at a mean count; shape (replicates, neurons)."""
-        delta = self.delta[self.chosen[:, np.newaxis], self.column[neuron]]
-        return self.family.fano(np.full_like(delta, np.log(mean)), delta, np.ones(1))
+        column = self.column[neuron]
+        delta = self.delta[self.chosen[:, np.newaxis], column]
+        return self.family.fano_at_mean(mean, delta, self.exposure[column])
 
 
 @dataclass(frozen=True)
@@ -189,8 +193,9 @@ def _model(of: Recorded, tally: Tally, rng: np.random.Generator) -> DispersionDr
     chosen = np.arange(REPLICATES + 1) * len(delta) // (REPLICATES + 1)
     place = {name: k for k, name in enumerate(of.tally.neurons)}
     return DispersionDraws(
-        family=FAMILIES[of.draws.spec.family],
+        family=family_of(of.draws.spec),
         delta=delta,
+        exposure=of.tally.mean_exposure,
         chosen=rng.permutation(chosen),
         column=np.array([place.get(name, -1) for name in tally.neurons]),
     )

@@ -104,10 +104,11 @@ def match_means(
     expected X² whatever their rates: matching observed means brings no bias of its own.
 
     The posterior has, in place of the raw X², ``(n_k − 1) F_i(m_b)``: the Fano factor that the
-    model gives neuron i at the mean count m_b of the bin (NB2: 1 + α_i m_b; NB1: 1 + ω_i). So both
-    sets have exactly one distribution of mean counts, and no neuron is asked about counts
-    that it never had. A model has one dispersion of a neuron in all conditions, so that conditions
-    have no such comparison; the baseline is fitted apart, and has.
+    model gives neuron i at the mean count m_b of the bin (NB2: 1 + α_i m_b, of gains that time
+    draws anew 1 + α_i m_b e_ref / ē_i; NB1: 1 + ω_i). So both sets have exactly one distribution of
+    mean counts, and no neuron is asked about counts that it never had. A model has one dispersion
+    of a neuron in all conditions, so that conditions have no such comparison; the baseline is
+    fitted apart, and has.
 
     Intervals are about populations like these: neurons (or sessions, from five on) are weighted at
     random, exponentially (Rubin's Bayesian bootstrap), and the posterior takes one draw with each

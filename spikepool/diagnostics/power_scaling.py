@@ -17,7 +17,7 @@ from typing import Final, Literal
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.prior_density import log_density_of
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -101,7 +101,7 @@ def log_hyperprior(spec: ModelSpec, priors: Priors, values: dict[str, FloatArray
     terms = []
     for name, of in values.items():
         if name == "mu_delta":
-            typical = priors.of(f"typical_{FAMILIES[spec.family].dispersion_name}")
+            typical = priors.of(f"typical_{family_of(spec).dispersion_name}")
             terms.append(log_density_of(typical)(np.exp(of)))
         else:
             terms.append(log_density_of(priors.of(name))(of))

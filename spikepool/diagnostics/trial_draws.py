@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
-from spikepool.models.families import FAMILIES, CountFamily
+from spikepool.models.families import CountFamily, family_of
 from spikepool.posterior.draws import NeuronDraws
 
 _VALUES_AT_ONCE = 2_000_000
@@ -49,11 +49,12 @@ class TrialDraws:
         return np.asarray(np.exp(log_rate[..., self.entry[cells]]) * self.tally.exposure[cells])
 
     def dispersion(self, draws: Selected, cells: Selected) -> FloatArray:
-        """Dispersions e^δ, of the same shape as `mean`; 0 for Poisson."""
+        """Dispersions in the cells' exposures, of the same shape as `mean`; 0 for Poisson."""
         if self.log_dispersion is None:
             return np.zeros(1)
         log_dispersion = np.asarray(self.log_dispersion[draws], dtype=np.float64)
-        return np.exp(log_dispersion[..., self.tally.neuron[cells]])
+        drawn = np.exp(log_dispersion[..., self.tally.neuron[cells]])
+        return self.family.dispersion_in(drawn, self.tally.exposure[cells])
 
     def log_density(self, cells: IntArray) -> FloatArray:
         """Log probability of one trial of each of some cells; shape (cells, D)."""
@@ -97,7 +98,7 @@ def trial_draws(draws: NeuronDraws, tally: Tally, most: int | None = None) -> Tr
         return values.reshape(size, -1)[kept]
 
     return TrialDraws(
-        family=FAMILIES[draws.spec.family],
+        family=family_of(draws.spec),
         tally=tally,
         log_rate=flat(log_rate),
         entry=entry,

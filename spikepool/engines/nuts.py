@@ -8,7 +8,7 @@ from spikepool.data.tally import Tally
 from spikepool.engines.sampler import Sampled, sample_model
 from spikepool.engines.seeds import model_seed
 from spikepool.models.condition_effects import presented_names
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.graph import build_model, population_variables
 from spikepool.models.parametrization import Parametrization, choose_parametrization
 from spikepool.models.priors import Priors
@@ -73,7 +73,7 @@ def _assemble(
     if theta is None:
         theta = _shared(draws["mu"], tally)
     if delta is None and spec.dispersion_pooling is not None:
-        delta = _shared(np.log(draws[FAMILIES[spec.family].dispersion_name]), tally)
+        delta = _shared(np.log(draws[family_of(spec).dispersion_name]), tally)
     return PosteriorDraws(
         spec=spec,
         engine="nuts",

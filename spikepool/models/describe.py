@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from spikepool.data.wording import listed
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.graph import prior_names
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.prior_spec import PARAMETERS
@@ -39,7 +39,7 @@ def describe_model(
     """
     texts = {name: in_symbols.get(name, str(priors.of(name))) for name in prior_names(spec)}
     lines = [
-        ("counts", FAMILIES[spec.family].formula),
+        ("counts", family_of(spec).formula),
         *(("log rate", line) for line in _rate_lines(spec, texts)),
         *(("conditions", line) for line in _condition_lines(spec)),
         *(("dispersion", line) for line in _dispersion_lines(spec)),
@@ -122,7 +122,7 @@ def _group_lines(spec: ModelSpec, texts: Mapping[str, str], groups: Sequence[str
         return
     own = {"typical_gain_sd": "μ_δ", "typical_root_excess_fano": "μ_δ"}
     alone = {"theta", *(effect.sd for effect in effects_of(spec))}
-    alone |= {FAMILIES[spec.family].dispersion_name} if _each_alone(spec) else set()
+    alone |= {family_of(spec).dispersion_name} if _each_alone(spec) else set()
     named = [own.get(name, PARAMETERS[name].symbol) for name in texts if name not in alone]
     yield f"each has its own {', '.join(named)}, with these priors"
 

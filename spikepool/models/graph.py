@@ -17,7 +17,7 @@ import numpy as np
 
 from spikepool.data.tally import Tally
 from spikepool.models.condition_effects import place_condition_effects, presented_names
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.parametrization import Parametrization, choose_parametrization
 from spikepool.models.populations import POPULATIONS, normal_members
 from spikepool.models.priors import RATE_SD, Priors, default_priors
@@ -53,7 +53,7 @@ def build_model(
 
     priors = priors or default_priors(tally)
     centring = parametrization or choose_parametrization(spec, tally)
-    family = FAMILIES[spec.family]
+    family = family_of(spec)
     statistics = family.statistics(tally)
     coords = {"neuron": list(tally.neurons)}
     if spec.is_tuned:
@@ -112,7 +112,7 @@ def population_variables(spec: ModelSpec) -> tuple[str, ...]:
 
     As `hyperparameter_names`, but with a shared dispersion itself in place of its logarithm.
     """
-    dispersion = FAMILIES[spec.family].dispersion_name
+    dispersion = family_of(spec).dispersion_name
     own = (dispersion if name == "delta" else name for name in hyperparameter_names(spec))
     return (*own, *(name for effect in effects_of(spec) for name in (effect.sd, effect.name)))
 
@@ -139,7 +139,7 @@ def place_hyperparameters(spec: ModelSpec, priors: Priors) -> dict[str, Any]:
     import pytensor.tensor as pt
 
     dims = None if spec.within is None else "group"
-    name = FAMILIES[spec.family].dispersion_name
+    name = family_of(spec).dispersion_name
     placed: dict[str, Any] = {}
     for each in hyperparameter_names(spec):
         match each:
@@ -185,7 +185,7 @@ def _log_dispersion(
     import pytensor.tensor as pt
 
     if spec.dispersion_pooling == "none":
-        name = FAMILIES[spec.family].dispersion_name
+        name = family_of(spec).dispersion_name
         dispersion = priors.of(name).variable(name, dims="neuron")
         return pm.Deterministic("delta", pt.log(dispersion), dims="neuron")
     if spec.dispersion_pooling == "complete":
@@ -229,7 +229,7 @@ def prior_names(spec: ModelSpec) -> tuple[str, ...]:
     tuple of str
         Names for `Priors.of`.
     """
-    dispersion = FAMILIES[spec.family].dispersion_name
+    dispersion = family_of(spec).dispersion_name
     of_rate = {
         "none": ("theta",),
         "complete": ("mu",),

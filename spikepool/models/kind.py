@@ -64,6 +64,12 @@ def _refuse_options_of_counts(config: RunConfig) -> None:
             "the standard errors squared",
             "leave out --dispersion-pooling",
         )
+    if config.model.dispersion_scaling == "duration":
+        raise UsageError(
+            "--dispersion-scaling: the normal family has no gain; its variances are the standard "
+            "errors squared",
+            "leave out --dispersion-scaling",
+        )
     if config.model.population == "gamma":
         raise UsageError(
             "--population gamma is of rates, which are above 0; estimates have any sign",

@@ -21,7 +21,7 @@ from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.errors import UsageError
 from spikepool.models.condition_effects import presented
-from spikepool.models.families import FAMILIES, CountFamily
+from spikepool.models.families import CountFamily, family_of
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.spec import ModelSpec
 from spikepool.models.statistics import CountStatistics
@@ -88,7 +88,7 @@ def choose_parametrization(
         return _of_groups(spec, tally)
     if spec.is_tuned:
         return _of_responses(spec, tally)
-    family = FAMILIES[spec.family]
+    family = family_of(spec)
     log_rate = np.log((tally.spike_count + 0.5) / tally.total_exposure)
     delta = dispersion_weight = np.zeros(tally.n_neurons)
     if family.has_dispersion:
@@ -173,7 +173,7 @@ def _of_responses(spec: ModelSpec, tally: Tally) -> Parametrization:
     Responses are centred as if their neurons' own log rates were their means; those log rates as
     if the responses spread as they do.
     """
-    family, neuron = FAMILIES[spec.family], tally.responses.neuron
+    family, neuron = family_of(spec), tally.responses.neuron
     of_responses = tally.by_response()
     log_rate = np.log((of_responses.spike_count + 0.5) / of_responses.total_exposure)
     delta = dispersion_weight = np.zeros(tally.n_neurons)

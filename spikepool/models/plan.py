@@ -15,6 +15,7 @@ from spikepool.models.identifiability.finding import Finding
 from spikepool.models.identifiability.gate import find_all, leave_out, notices_of, refuse
 from spikepool.models.prior_spec import prior_notices, priors_of
 from spikepool.models.priors import Priors
+from spikepool.models.scaling_plan import check_scaling, reference_exposure
 from spikepool.models.spec import Family, ModelSpec, Pooling
 from spikepool.models.within_plan import check_within, form_of_labels, refuse_within_gamma
 
@@ -111,6 +112,7 @@ def _notices(options: ModelOptions, specs: tuple[ModelSpec, ...], tally: Tally) 
     notices: list[Notice] = []
     check_within(specs, tally, notices)
     check_condition_effects(options, specs, notices)
+    check_scaling(options, specs, tally, notices)
     notices += prior_notices(options, {name for spec in specs for name in prior_names(spec)})
     _note_merged_conditions(specs, tally, notices)
     if len(tally.groups) > MOST_GROUPS_COMPARED and any(spec.pools for spec in specs):
@@ -146,7 +148,10 @@ def _spec(family: Family, pooling: Pooling, options: ModelOptions, tally: Tally)
         conditions = options.condition_pooling or pooling
     within = form_of_labels(tally) if pooling == "partial" else None
     effects = options.condition_effects and conditions == "partial"
-    return ModelSpec(family, pooling, dispersion, population, conditions, within, effects)
+    reference = reference_exposure(options, family, tally)
+    return ModelSpec(
+        family, pooling, dispersion, population, conditions, within, effects, reference
+    )
 
 
 def _check_dispersion_pooling(options: ModelOptions, specs: tuple[ModelSpec, ...]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.graph import prior_names
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.priors import Priors
@@ -93,7 +93,7 @@ def _predicted(
     rng: np.random.Generator,
 ) -> PriorPredictive:
     """Draw neurons given hyperparameters."""
-    family, exposure = FAMILIES[spec.family], np.full(DRAWS, design.exposure)
+    family, exposure = family_of(spec), np.full(DRAWS, design.exposure)
     theta, spread = _log_rates(spec, priors, drawn, rng)
     theta = np.clip(theta, -MOST_LOG_RATE, MOST_LOG_RATE)
     delta = _log_dispersions(spec, drawn, rng)
@@ -124,7 +124,7 @@ def _log_dispersions(
     spec: ModelSpec, drawn: dict[str, FloatArray], rng: np.random.Generator
 ) -> FloatArray:
     """Draw δ, 0 of Poisson, which has none; shape (S,)."""
-    name = FAMILIES[spec.family].dispersion_name
+    name = family_of(spec).dispersion_name
     match spec.dispersion_pooling:
         case None:
             return np.zeros(DRAWS)

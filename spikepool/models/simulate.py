@@ -7,7 +7,7 @@ import numpy as np
 from spikepool.data.integers import LARGEST_COUNT
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.errors import UsageError
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.priors import RATE_SD
 from spikepool.models.simulation_settings import SimulationSettings
 
@@ -62,13 +62,13 @@ class Simulation:
     @property
     def fano(self) -> FloatArray:
         """Fano factor of counts at the mean exposure; shape (N, C)."""
-        family = FAMILIES[self.settings.family]
+        family = family_of(self.settings.spec)
         return family.fano(self.log_rate.T, self._log_dispersion, self.mean_exposure.T).T
 
     @property
     def gain_sd(self) -> FloatArray:
-        """Gain sd σ_G at the mean exposure; shape (N, C)."""
-        family = FAMILIES[self.settings.family]
+        """Gain sd σ_G at the mean exposure (at the reference exposure, if any); shape (N, C)."""
+        family = family_of(self.settings.spec)
         return family.gain_sd(self.log_rate.T, self._log_dispersion, self.mean_exposure.T).T
 
     @property
@@ -111,7 +111,8 @@ def simulate(settings: SimulationSettings) -> Simulation:
     exposure = _exposures(settings, len(neuron), for_exposures)
     mean = np.exp(log_rate[neuron, condition]) * exposure
     _check_counts(mean)
-    count = FAMILIES[settings.family].sample(mean, dispersion[neuron], for_counts)
+    family = family_of(settings.spec)
+    count = family.sample(mean, family.dispersion_in(dispersion[neuron], exposure), for_counts)
     _check_counts(count)
     width = max(3, len(str(len(group))))
     return Simulation(

@@ -9,7 +9,7 @@ import numpy as np
 from spikepool.data.wording import quoted
 from spikepool.errors import UsageError
 from spikepool.models.families import FAMILIES
-from spikepool.models.spec import Family, ModelSpec, Pooling
+from spikepool.models.spec import DispersionScaling, Family, ModelSpec, Pooling
 
 NEURONS, RATE_SPREAD, TUNING_SD = 100, 1.0, 0.5
 GAIN_SD, EXCESS_FANO, DISPERSION_SPREAD = 0.3, 0.5, 0.3
@@ -86,6 +86,9 @@ class SimulationSettings:
         Of the log rates.
     dispersion_pooling : {'none', 'complete', 'partial'} or None
         None: as the rates.
+    dispersion_scaling : {'trial', 'duration'}
+        NB2: one gain in each trial, or drawn anew as time passes; gain sds are then those in the
+        middle of the exposures.
     neurons : int or None
         None: the sum of the groups, or 100.
     trials : (int, int)
@@ -120,6 +123,7 @@ class SimulationSettings:
     family: Family = "nb2"
     pooling: Pooling = "partial"
     dispersion_pooling: Pooling | None = None
+    dispersion_scaling: DispersionScaling = "trial"
     neurons: int | None = None
     trials: tuple[int, int] = (20, 20)
     typical_rate: float = 10.0
@@ -153,7 +157,9 @@ class SimulationSettings:
     def spec(self) -> ModelSpec:
         """The model simulated from."""
         dispersion = None if self.family == "poisson" else self.dispersion_pooling or self.pooling
-        return ModelSpec(self.family, self.pooling, dispersion)
+        by_time = self.dispersion_scaling == "duration" and self.family == "nb2"
+        reference = sum(self.exposure or (1.0, 1.0)) / 2 if by_time else None
+        return ModelSpec(self.family, self.pooling, dispersion, reference_exposure=reference)
 
     @property
     def populations(self) -> tuple[Population, ...]:
@@ -218,6 +224,7 @@ def _check_choices(settings: SimulationSettings) -> None:
         "family": tuple(FAMILIES),
         "pooling": poolings,
         "dispersion_pooling": poolings,
+        "dispersion_scaling": ("trial", "duration"),
     }
     for name, allowed in choices.items():
         value = getattr(settings, name)
@@ -230,6 +237,11 @@ def _check_applicable(settings: SimulationSettings) -> None:
     family, dispersion = settings.family, settings.spec.dispersion_pooling
     if family == "poisson" and settings.dispersion_pooling is not None:
         raise UsageError("--dispersion-pooling: Poisson counts have no dispersion to pool")
+    if family != "nb2" and settings.dispersion_scaling == "duration":
+        raise UsageError(
+            "--dispersion-scaling duration: only NB2 has a gain that time could draw anew",
+            "take --family nb2, or leave out --dispersion-scaling",
+        )
     shared = dispersion in ("complete", "partial")
     needs = {
         "rate_spread": (settings.pooling == "partial", "--pooling partial"),

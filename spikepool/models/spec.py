@@ -7,6 +7,7 @@ type Family = Literal["poisson", "nb2", "nb1", "normal"]
 type Pooling = Literal["none", "complete", "partial"]
 type LabelsWithin = Literal["crossed", "nested"]
 type PopulationName = Literal["normal", "student-t", "gamma"]
+type DispersionScaling = Literal["trial", "duration"]
 
 FAMILY_LABELS: dict[Family, str] = {
     "poisson": "Poisson",
@@ -43,6 +44,9 @@ class ModelSpec:
         Whether labels within groups (animals) shift the means of the populations, which joins the
         groups in one model (see `within`): `crossed` where some stand in several groups, `nested`
         where none does. Of partially pooled rates only.
+    reference_exposure : float or None
+        Of NB2 whose gain is drawn anew as time passes (see `families.nb2_duration`): the exposure
+        in which its variance is α. None: one gain in each trial, whatever its exposure.
     """
 
     family: Family
@@ -52,6 +56,7 @@ class ModelSpec:
     condition_pooling: Pooling | None = None
     within: LabelsWithin | None = None
     condition_effects: bool = False
+    reference_exposure: float | None = None
 
     def __post_init__(self) -> None:
         if (self.family in _WITHOUT_DISPERSION) != (self.dispersion_pooling is None):
@@ -62,11 +67,20 @@ class ModelSpec:
             raise ValueError(f"only populations of log rates have labels within groups: {self}")
         if self.condition_effects and (self.condition_pooling != "partial" or self.within):
             raise ValueError(f"only partially pooled conditions have effects, unjoined: {self}")
+        if self.reference_exposure is not None and self.family != "nb2":
+            raise ValueError(f"only NB2 has a gain that time could draw anew: {self}")
 
     @property
     def is_tuned(self) -> bool:
         """Whether a neuron's rate differs between conditions."""
         return self.condition_pooling in ("none", "partial")
+
+    @property
+    def dispersion_scaling(self) -> DispersionScaling | None:
+        """What draws the gain anew: a trial, or duration; None but for NB2."""
+        if self.family != "nb2":
+            return None
+        return "trial" if self.reference_exposure is None else "duration"
 
     @property
     def pools(self) -> bool:
@@ -87,7 +101,8 @@ class ModelSpec:
 
         A population that is not normal comes last: ``nb2-partial-gamma``. Conditions that are
         pooled otherwise: ``nb2-partial-conditions-none``. Labels within groups:
-        ``nb2-partial-crossed``; effects of conditions: ``nb2-partial-condition``.
+        ``nb2-partial-crossed``; effects of conditions: ``nb2-partial-condition``. Gains that are
+        drawn anew as time passes: ``nb2-partial-duration``.
         """
         told = (
             f"conditions-{value}" if what == "conditions" else value
@@ -116,4 +131,6 @@ class ModelSpec:
             departures["labels"] = self.within
         if self.condition_effects:
             departures["effects"] = "condition"
+        if self.reference_exposure is not None:
+            departures["scaling"] = "duration"
         return departures

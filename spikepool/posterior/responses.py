@@ -6,7 +6,7 @@ import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.priors import RATE_SD
 from spikepool.posterior.draws import Posterior, PosteriorDraws
 from spikepool.posterior.quadrature import Quadrature
@@ -41,7 +41,7 @@ def summarise_responses(
     ]
     weight, rate, log_rate, fano = map(_joined, zip(*(part[0] for part in parts), strict=True))
     above = np.concatenate([part[1] for part in parts])
-    has_dispersion = FAMILIES[posterior.draws.spec.family].has_dispersion
+    has_dispersion = family_of(posterior.draws.spec).has_dispersion
     return ResponseEstimates(
         neuron=responses.neuron,
         condition=responses.condition,
@@ -71,7 +71,7 @@ def _of_draws(
     draws: PosteriorDraws, each: Tally, neuron: IntArray, some: slice, options: SummaryOptions
 ) -> tuple[tuple[Summary, Summary, Summary, Summary], FloatArray]:
     """Own weight, rate, log rate, Fano factor and P(Fano > threshold) of some responses."""
-    family = FAMILIES[draws.spec.family]
+    family = family_of(draws.spec)
     part = each.of_neurons(some)
     assert draws.response is not None  # noqa: S101
     theta = draws.response[..., some].reshape(-1, part.n_neurons).astype(np.float64)

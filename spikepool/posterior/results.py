@@ -29,10 +29,11 @@ class DispersionEstimates:
     Attributes
     ----------
     gain_sd : Summary
-        σ_G = √α at the neuron's mean exposure (NB1: √(ω/m)); medians and intervals only are
+        σ_G = √α (NB1: √(ω/m) at the neuron's mean exposure); medians and intervals only are
         reported, since posterior means need not exist.
     fano : Summary
-        Fano factor at the neuron's mean exposure: 1 + α λ ē (NB2), 1 + ω (NB1).
+        Fano factor at the neuron's mean exposure: 1 + α λ ē (NB2; 1 + α λ e_ref where time draws
+        gains anew), 1 + ω (NB1).
     prob_fano_above : ndarray, shape (N,)
         P(Fano > threshold | y).
     log_dispersion : Summary

@@ -7,7 +7,7 @@ import numpy as np
 
 from spikepool.data.spike_counts import FloatArray
 from spikepool.data.tally import Tally
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.populations import POPULATIONS
 from spikepool.models.prior_density import density_of
 from spikepool.models.priors import Priors
@@ -169,7 +169,7 @@ def _information(draws: PosteriorDraws, tally: Tally, neurons: slice) -> FloatAr
 
     With conditions 1/Σ_c 1/(ω² + σ_ic²): a response tells of the neuron's rate up to its spread.
     """
-    family, part = FAMILIES[draws.spec.family], tally.of_neurons(neurons)
+    family, part = family_of(draws.spec), tally.of_neurons(neurons)
     theta, delta = draws.flat_theta[:, neurons], draws.flat_delta
     delta = np.zeros_like(theta) if delta is None else delta[:, neurons]
     response = draws.flat_response
@@ -212,7 +212,7 @@ def _dispersion(
     theta, delta = log_rates(draws, tally), draws.flat_delta
     if delta is None:
         return None
-    family = FAMILIES[draws.spec.family]
+    family = family_of(draws.spec)
     exposure = tally.mean_exposure
     fano = family.fano(theta, delta, exposure)
     return DispersionEstimates(
@@ -239,7 +239,7 @@ def _sources(
 
 def prior_sd_of_log_dispersion(spec: ModelSpec, priors: Priors) -> float:
     """Prior sd of δ where it has no population; π/√8 under the default, half-normal."""
-    prior = priors.of(FAMILIES[spec.family].dispersion_name)
+    prior = priors.of(family_of(spec).dispersion_name)
     return density_of(prior, of_logarithm=True).sd
 
 

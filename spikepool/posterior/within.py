@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spikepool.data.spike_counts import IntArray
 from spikepool.data.tally import Tally
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.graph import hyperparameter_names
 from spikepool.models.spec import ModelSpec
 from spikepool.models.within import effects_of, entry, labels_of
@@ -151,7 +151,7 @@ def _of_group(
     population: Mapping[str, NDArray[np.float64]], spec: ModelSpec, group: str
 ) -> _Population:
     """Return what a group has of its own, by the names of a group that is fitted alone."""
-    shared = FAMILIES[spec.family].dispersion_name
+    shared = family_of(spec).dispersion_name
     names = (shared if name == "delta" else name for name in hyperparameter_names(spec))
     return {name: population[entry(name, group)] for name in names}
 

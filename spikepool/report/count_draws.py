@@ -57,6 +57,8 @@ def _stored(
             "family": fit.spec.family,
             "pooling": fit.spec.pooling,
             "dispersion_pooling": fit.spec.dispersion_pooling or "",
+            "dispersion_scaling": fit.spec.dispersion_scaling or "",
+            "reference_exposure": str(fit.spec.reference_exposure or ""),
             "engine": fit.engine,
             "rate_unit": rate_unit,
         },

@@ -72,6 +72,8 @@ class Manifest(_Frozen):
     seed : int
     status : str
         ``converged`` or ``not_converged``.
+    models : tuple of str
+        Names of the models that were fitted.
     config_sha256 : str
         Of every option that changes a result.
     inputs : tuple of InputFile
@@ -86,6 +88,7 @@ class Manifest(_Frozen):
     finished: str
     seed: int
     status: str
+    models: tuple[str, ...] = ()
     config_sha256: str
     inputs: tuple[InputFile, ...]
     files: dict[RelativePath, FileDigest]
@@ -123,6 +126,7 @@ def make_manifest[F: Fit](
         finished=finished.isoformat(timespec="seconds"),
         seed=config.engine.seed,
         status=results.status,
+        models=tuple(fit.spec.name for fit in results.models),
         config_sha256=config_digest(config),
         inputs=tuple(
             InputFile(path=shown_path(each.path), size=each.size, sha256=each.sha256)

@@ -87,6 +87,10 @@ def table_schemas() -> dict[str, tuple[Column, ...]]:
 
 
 _NO_GAIN = "Empty: Poisson has no dispersion."
+_FANO = (
+    "1 + α λ ē (NB2; with --dispersion-scaling duration 1 + α λ e_ref at any exposure, e_ref the "
+    "mean over all trials of the table), 1 + ω (NB1)"
+)
 _NO_TUNING = "Empty: one condition, or conditions make no difference."
 
 MODEL = (
@@ -171,15 +175,16 @@ ESTIMATES = (
     number(
         "gain_sd_median",
         "",
-        f"Posterior median of the gain's sd σ_G = √α (NB1: √(ω / mean count)). {_NO_GAIN}",
+        "Posterior median of the gain's sd σ_G = √α (NB1: √(ω / mean count)); with "
+        "--dispersion-scaling duration that in the reference exposure, the mean over all trials of "
+        f"the table. {_NO_GAIN}",
     ),
     number("gain_sd_lower", "", f"Lower end of the interval of σ_G. {_NO_GAIN}"),
     number("gain_sd_upper", "", f"Upper end of the interval of σ_G. {_NO_GAIN}"),
     number(
         "fano_model_median",
         "",
-        "Posterior median of the Fano factor at the neuron's mean exposure ē: 1 + α λ ē (NB2), "
-        f"1 + ω (NB1). {_NO_GAIN}",
+        f"Posterior median of the Fano factor at the neuron's mean exposure ē: {_FANO}. {_NO_GAIN}",
     ),
     number("fano_model_lower", "", f"Lower end of the model's Fano interval. {_NO_GAIN}"),
     number("fano_model_upper", "", f"Upper end of the model's Fano interval. {_NO_GAIN}"),
@@ -282,7 +287,8 @@ POPULATION = (
         "parameter",
         "mu and tau: mean and sd (student-t: scale) of the log rates; a and b: shape and rate of a "
         "gamma population of rates (b in 1 / rate_unit); mu_delta and tau_delta: mean and sd of "
-        "the log dispersions; gain_sd (NB2) or excess_fano (NB1): the one shared dispersion; in "
+        "the log dispersions; gain_sd (NB2) or excess_fano (NB1): the one shared dispersion "
+        "(gains with --dispersion-scaling duration: in the mean exposure of all trials); in "
         "words: typical_rate = exp E[θ] (in rate_unit) and rate_spread_fold = exp sd(θ), which are "
         "exp mu and exp tau of a normal population; typical_gain_sd = exp mu_delta (NB2), "
         "typical_excess_fano = exp 2 mu_delta (NB1). With labels within groups (--within) mu, tau, "
@@ -665,7 +671,7 @@ def _overdispersion() -> tuple[Column, ...]:
             "fano_model_median",
             "",
             "Posterior median, under the primary model, of the Fano factor at the neuron's mean "
-            f"exposure ē: 1 + α λ ē (NB2), 1 + ω (NB1). {_NO_GAIN}",
+            f"exposure ē: {_FANO}. {_NO_GAIN}",
         ),
         number("fano_model_lower", "", f"Lower end of the model's Fano interval. {_NO_GAIN}"),
         number("fano_model_upper", "", f"Upper end of the model's Fano interval. {_NO_GAIN}"),

@@ -65,6 +65,8 @@ def model_names(spec: ModelSpec) -> Json:
         "family": spec.family,
         "pooling": spec.pooling,
         "dispersion_pooling": spec.dispersion_pooling,
+        "dispersion_scaling": spec.dispersion_scaling,
+        "reference_exposure": spec.reference_exposure,
     }
 
 

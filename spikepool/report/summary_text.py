@@ -13,7 +13,8 @@ INFORMATIVE = frozenset(
         *("index-column", "filled-zeros", "missing-counts", "nested-columns"),
         *("exposure-overruled", "nb-left-out", "partial-left-out", "sampled-again"),
         *("labels-within", "within-left-out", "effects-left-out", "baseline-suggested"),
-        "one-mean-each",
+        *("scaling-left-out", "one-exposure", "reference-exposure"),
+        *("one-mean-each", "one-rate-each"),
     )
 )
 """Notices that inform; every other one warns."""

@@ -1,6 +1,6 @@
 """What the priors of a run say of a neuron, with a table or before there is one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from spikepool.models.kind import reads_estimates
 from spikepool.models.plan import plan_models
 from spikepool.models.prior_predictive import NeuronDesign, PriorPredictive, draw_prior_predictive
 from spikepool.models.priors import Priors, default_priors
+from spikepool.models.spec import ModelSpec
 
 TRIALS, TYPICAL_RATE = 20, 10.0
 """Of a neuron where no table is given; the rate in spikes/s."""
@@ -81,10 +82,11 @@ def run_prior(config: RunConfig, asked: AskedPrior) -> PriorRun:
     models = plan_models(config.model, tally)
     fixed = default_priors(tally).theta
     exposure = float(np.median(tally.exposure)) if known else config.input.duration or 1.0
+    specs = models.specs if known else tuple(_at(exposure, spec) for spec in models.specs)
     trials = asked.trials or (int(np.median(tally.n_trials)) if known else TRIALS)
     design = NeuronDesign(trials, exposure)
     return PriorRun(
-        draw_prior_predictive(models.specs, models.priors, design, config.engine.seed),
+        draw_prior_predictive(specs, models.priors, design, config.engine.seed),
         models.priors,
         design,
         counts.rate_unit,
@@ -109,6 +111,13 @@ def _refuse(config: RunConfig, asked: AskedPrior) -> None:
             "--typical-rate stands for a table: here the table gives it",
             "leave one of the two out",
         )
+
+
+def _at(exposure: float, spec: ModelSpec) -> ModelSpec:
+    """Take the exposure that is asked about for that of the gains, where those have one."""
+    if spec.reference_exposure is None:
+        return spec
+    return replace(spec, reference_exposure=exposure)
 
 
 def _standing_in(asked: AskedPrior) -> SpikeCounts:

@@ -103,6 +103,10 @@ WEAK = {
         table(duration=lambda i, _t: 1 + i),
         (*PLAIN, "--family", "nb1,nb2"),
     ),
+    "one_rate_each": (
+        table(duration=lambda _i, t: 1 + t % 2),
+        (*PLAIN, "--family", "nb1,nb2", "--dispersion-scaling", "duration"),
+    ),
 }
 NEURONS = {
     "silent": (table(count=lambda i, t: 0 if i == 2 else 12 + 3 * (t % 4)), PLAIN),

@@ -94,6 +94,14 @@ def test_conditions_tell_it_where_the_models_know_them(build_tally):
     assert (law.law, law.telling) == ("nb1", N)
 
 
+def test_exposures_tell_nothing_where_time_draws_gains_anew(tally):
+    """NB2 then has one Fano factor at every exposure, as NB1 has."""
+    by_time = {**SPECS, "nb2": replace(SPECS["nb2"], reference_exposure=1.5)}
+    models = [(by_time[s.family], of) for s, of in fitted(tally, poisson=-9, nb1=-4, nb2=-5)]
+    law = infer_law(models, by_time["nb2"], tally)[0]
+    assert (law.law, law.telling) == ("nb", 0)
+
+
 def test_all_three_families_are_needed(tally):
     """And those pooled as the primary one."""
     assert infer_law(fitted(tally, poisson=-9, nb2=-5), SPECS["nb2"], tally) == ()

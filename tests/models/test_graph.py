@@ -35,6 +35,8 @@ SPECS += [
     ModelSpec("nb1", "partial", "complete", "student-t"),
     ModelSpec("nb2", "partial", "none", "gamma"),
     ModelSpec("nb1", "partial", "partial", "gamma"),
+    ModelSpec("nb2", "partial", "partial", reference_exposure=0.7),
+    ModelSpec("nb2", "none", "complete", reference_exposure=0.7),
 ]
 PARTIAL = [spec for spec in SPECS if spec.pooling == "partial"]
 DISPERSION_NAME = {"nb2": "gain_sd", "nb1": "root_excess_fano"}
@@ -106,6 +108,8 @@ def raw_log_likelihood(spec, counts, theta, delta):
     alpha = np.exp(2 * delta[counts.neuron.codes])
     if spec.family == "nb1":
         alpha = alpha / mean
+    if spec.dispersion_scaling == "duration":
+        alpha = alpha * spec.reference_exposure / counts.exposure
     return stats.nbinom.logpmf(counts.count, 1 / alpha, 1 / (1 + alpha * mean)).sum()
 
 
@@ -228,11 +232,14 @@ def test_units_of_exposure_move_the_log_rates_and_nothing_else(mixed_counts, spe
     tally = tally_counts(mixed_counts)
     rescaled = tally_counts(dataclasses.replace(mixed_counts, exposure=mixed_counts.exposure * c))
     chosen = choose_parametrization(spec, tally)
-    again = choose_parametrization(spec, rescaled)
+    in_other_unit = spec
+    if spec.reference_exposure is not None:
+        in_other_unit = dataclasses.replace(spec, reference_exposure=spec.reference_exposure * c)
+    again = choose_parametrization(in_other_unit, rescaled)
     np.testing.assert_allclose(again.rate, chosen.rate, rtol=1e-9)
     np.testing.assert_allclose(again.dispersion, chosen.dispersion, rtol=1e-9)
     one = Evaluated(build_model(spec, tally, parametrization=chosen))
-    other = Evaluated(build_model(spec, rescaled, parametrization=chosen))
+    other = Evaluated(build_model(in_other_unit, rescaled, parametrization=chosen))
     rng = np.random.default_rng(12)
     for _ in range(3):
         point = one.random_point(rng, raw_m0(mixed_counts))

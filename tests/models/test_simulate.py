@@ -82,6 +82,31 @@ def test_counts_follow_scipy_s_distribution(family, changes, dispersion):
     assert stats.chisquare(observed, probability * counts.size).pvalue > P
 
 
+@pytest.mark.parametrize("end", [0, 1])
+def test_gains_drawn_anew_as_time_passes_have_one_fano_factor(end):
+    """Of short and of long trials alike, 1 + α λ e_ref, e_ref being 1.1 s: error rate 1e-5."""
+    made = simulate(
+        one_neuron(
+            "nb2", dispersion_scaling="duration", typical_rate=6.0, exposure=(0.2, 2.0),
+            gain_sd=0.5, seed=4,
+        )
+    )  # fmt: skip
+    m, fano = 6.0 * made.exposure, 1 + 0.25 * 6.0 * 1.1
+    chosen = np.array_split(np.argsort(made.exposure), 4)[-end]
+    ratio = ((made.count - m) ** 2 / m)[chosen]
+    assert abs(ratio.mean() - fano) < Z * ratio.std() / np.sqrt(ratio.size)
+    assert made.fano == pytest.approx(np.full((1, 1), fano))
+    assert made.gain_sd == pytest.approx(np.full((1, 1), 0.5))
+    assert made.settings.spec.reference_exposure == 1.1
+
+
+def test_only_nb2_has_a_gain_that_time_could_draw_anew():
+    """Refused of the other families."""
+    for family in ("poisson", "nb1"):
+        with pytest.raises(UsageError, match="--dispersion-scaling duration"):
+            SimulationSettings(family=family, dispersion_scaling="duration")
+
+
 @pytest.mark.parametrize(("family", "changes", "dispersion"), KNOWN)
 def test_mean_and_variance_scale_with_each_trial_s_exposure(family, changes, dispersion):
     """(y − m)² averages to the variance at every trial's own exposure; error rate 1e-5."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from spikepool.models.families import FAMILIES
 from spikepool.models.priors import RATE_SD, default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior import summaries
@@ -164,7 +165,7 @@ def test_the_three_weights_agree_where_the_theory_says_so(monkeypatch, estimate,
     """
     n_draws = 20_000
     errors = np.geomspace(0.05, 3.0, n_neurons)
-    monkeypatch.setitem(summaries.FAMILIES, "poisson", KnownErrors(errors))
+    monkeypatch.setitem(FAMILIES, "poisson", KnownErrors(errors))
     mu, tau, theta, kappa = normal_normal_draws(errors, n_draws, np.random.default_rng(5))
     found = estimate([[0]] * n_neurons, POISSON["partial"], theta, mu=mu, tau=tau)
     wanted = kappa.mean(axis=0)

@@ -41,7 +41,7 @@ from spikepool.engines.collapsed.shared import SharedLikelihood, merge
 from spikepool.engines.cores import granted_cores
 from spikepool.engines.seeds import model_seed
 from spikepool.errors import UsageError
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.draws import Posterior, PosteriorDraws
@@ -143,7 +143,7 @@ def problem_of(
     UsageError
         If the engine has no such model (see `is_collapsible`).
     """
-    family, levels = FAMILIES[spec.family], levels_of(spec, priors)
+    family, levels = family_of(spec), levels_of(spec, priors)
     if not spec.is_tuned:
         return Problem(family, family.statistics(tally), *levels, hyperpriors)
     if not is_collapsible(spec):
@@ -167,7 +167,7 @@ def _all_shared(
     rng: np.random.Generator,
 ) -> Posterior:
     """Compute the posterior of a model in which all neurons share their parameters."""
-    family = FAMILIES[spec.family]
+    family = family_of(spec)
     merged = merge(tally)
     likelihood = SharedLikelihood(family, family.statistics(merged))
     sample, phi = find_shared_hyperposterior(hyperpriors, likelihood, start, rng)
@@ -217,7 +217,7 @@ def log_likelihood_of(sample: WeightedSample, hyperpriors: HyperpriorFunctions) 
 
 def reported(spec: ModelSpec, phi: Hyperparameters) -> dict[str, FloatArray]:
     """Return the hyperparameters under the names of the PyMC model's variables."""
-    name = FAMILIES[spec.family].dispersion_name
+    name = family_of(spec).dispersion_name
     return {
         name if each == "delta" else each: np.exp(values) if each == "delta" else values
         for each, values in phi.items()

@@ -11,7 +11,7 @@ from spikepool.data.tally import Tally
 from spikepool.engines.collapsed.levels import Hyperparameters
 from spikepool.engines.collapsed.marginals import Mixture
 from spikepool.engines.collapsed.response_marginals import ResponseMixture
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.families.interface import Direction
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -90,18 +90,18 @@ def response_marginals(
         Of the means of θ (see `error_of_responses`).
     """
     rate = _summary(mixture.rate, np.exp(mixture.theta_quantiles))
-    excess = FAMILIES[spec.family].log_excess_fano
+    excess = family_of(spec).log_excess_fano
     fano = above = None
     if excess is not None:
         neuron = tally.responses.neuron
-        exposure = tally.by_response().mean_exposure[:, np.newaxis]
+        design = excess.of_design(tally.by_response().mean_exposure[:, np.newaxis])
         own = mixture.sum_quantiles
         if excess.theta == 0:
             own, above = excess.delta * of_neurons.delta_quantiles[neuron], of_neurons.delta_above
             above = above[neuron]
         else:
             above = mixture.above
-        fano = _quantiles_only(1 + np.exp(own + excess.log_exposure * np.log(exposure)))
+        fano = _quantiles_only(1 + np.exp(own + design))
     return ResponseMarginals(
         rate=_where_it_exists(rate),
         log_rate=_summary(mixture.theta, mixture.theta_quantiles),
@@ -203,7 +203,7 @@ def _shared_dispersion(
     priors: Priors,
     options: SummaryOptions,
 ) -> DispersionEstimates | None:
-    family = FAMILIES[spec.family]
+    family = family_of(spec)
     excess, gain = family.log_excess_fano, family.log_gain_sd
     if excess is None or gain is None:
         return None
@@ -211,17 +211,17 @@ def _shared_dispersion(
     log_dispersion = _repeated(
         weighted_summary(delta, sample.weights, options.masses), tally.n_neurons
     )
-    log_exposure = np.log(tally.mean_exposure)[:, np.newaxis]
+    exposure = tally.mean_exposure[:, np.newaxis]
     quantiles = {
         direction: weighted_quantiles(
             direction.theta * mu + direction.delta * delta, sample.weights, options.masses
         )
-        + direction.log_exposure * log_exposure
+        + direction.of_design(exposure)
         for direction in (excess, gain)
     }
     of_excess = excess.theta * mu + excess.delta * delta
     with np.errstate(divide="ignore"):
-        wanted = np.log(options.fano_threshold - 1) - excess.log_exposure * log_exposure
+        wanted = np.log(options.fano_threshold - 1) - excess.of_design(exposure)
     above = [float(np.sum(sample.weights[of_excess > each])) for each in wanted[:, 0]]
     share = (log_dispersion.sd / prior_sd_of_log_dispersion(spec, priors)) ** 2
     return DispersionEstimates(
@@ -287,7 +287,7 @@ def _dispersion(
     priors: Priors,
     options: SummaryOptions,
 ) -> DispersionEstimates | None:
-    family = FAMILIES[spec.family]
+    family = family_of(spec)
     excess, gain = family.log_excess_fano, family.log_gain_sd
     if excess is None or gain is None:
         return None
@@ -323,12 +323,12 @@ def _direction_quantiles(
     options: SummaryOptions,
 ) -> FloatArray:
     """Quantiles of a logarithm that is linear in θ and δ; shape (N, M)."""
-    exposure = direction.log_exposure * np.log(tally.mean_exposure)[:, np.newaxis]
+    design = direction.of_design(tally.mean_exposure[:, np.newaxis])
     if direction.theta == 0:
         of_delta = (log_dispersion.lower, log_dispersion.median, log_dispersion.upper)
-        return direction.delta * np.stack(of_delta, axis=1) + exposure
+        return direction.delta * np.stack(of_delta, axis=1) + design
     if not _known_by_draws(spec):
-        return mixture.sum_quantiles + exposure
+        return mixture.sum_quantiles + design
     drawn = _drawn(direction, mixture, tally)
     return np.quantile(drawn, options.masses, axis=0).T
 
@@ -353,7 +353,7 @@ def _above(
 
 def combination_of(spec: ModelSpec) -> tuple[float, float]:
     """Return a and b of the combination a θ + b δ that the family reports; zeros for none."""
-    family = FAMILIES[spec.family]
+    family = family_of(spec)
     for direction in (family.log_excess_fano, family.log_gain_sd):
         if direction is not None and direction.theta != 0:
             return direction.theta, direction.delta
@@ -365,12 +365,12 @@ def thresholds_of(
 ) -> tuple[FloatArray, FloatArray]:
     """Thresholds of that combination, and of δ, beyond which Fano exceeds its own; shape (N,)."""
     nowhere = np.full(tally.n_neurons, np.inf)
-    excess = FAMILIES[spec.family].log_excess_fano
+    excess = family_of(spec).log_excess_fano
     if excess is None:
         return nowhere, nowhere
     with np.errstate(divide="ignore"):
         wanted = np.log(options.fano_threshold - 1)
-    own = wanted - excess.log_exposure * np.log(tally.mean_exposure)
+    own = wanted - excess.of_design(tally.mean_exposure)
     if excess.theta == 0:
         return nowhere, own / excess.delta
     return own, nowhere

@@ -14,7 +14,7 @@ from spikepool.engines.collapsed.levels import (
     SharedLevel,
     TuningLevel,
 )
-from spikepool.models.families import FAMILIES
+from spikepool.models.families import family_of
 from spikepool.models.graph import hyperparameter_names, place_hyperparameters
 from spikepool.models.many_points import interpreted, of_many_points
 from spikepool.models.populations import POPULATIONS
@@ -114,7 +114,7 @@ def _dispersion_level(spec: ModelSpec, priors: Priors) -> Level | None:
         case None:
             return None
         case "none":
-            prior = priors.of(FAMILIES[spec.family].dispersion_name)
+            prior = priors.of(family_of(spec).dispersion_name)
             return FixedLevel(density_of(prior, of_logarithm=True))
         case "complete":
             return SharedLevel("delta")

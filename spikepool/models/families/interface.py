@@ -35,22 +35,27 @@ class Terms:
 
 @dataclass(frozen=True)
 class Direction:
-    """A logarithm that is linear in the neuron's parameters: a θ + b δ + c ln(exposure).
+    """A logarithm that is linear in the neuron's parameters: a θ + b δ + c ln(exposure) + d.
 
     Attributes
     ----------
-    theta, delta, log_exposure : float
-        a, b and c.
+    theta, delta, log_exposure, constant : float
+        a, b, c and d.
     """
 
     theta: float
     delta: float
     log_exposure: float
+    constant: float = 0.0
 
     def at(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
         """Value at given parameters; shapes broadcast."""
         own = self.theta * theta + self.delta * delta
-        return np.asarray(own + self.log_exposure * np.log(exposure))
+        return np.asarray(own + self.of_design(exposure))
+
+    def of_design(self, exposure: FloatArray) -> FloatArray:
+        """Return the part that no parameter changes: c ln(exposure) + d."""
+        return np.asarray(self.log_exposure * np.log(exposure) + self.constant)
 
 
 class CountFamily(ABC):
@@ -69,15 +74,16 @@ class CountFamily(ABC):
     formula : str
         The likelihood in one line, for `spikepool model`.
     log_excess_fano, log_gain_sd : Direction or None
-        ln(Fano factor − 1) and ln σ_G of the counts in a given exposure; None without dispersion.
+        ln(Fano factor − 1) and ln σ_G of the counts in a given exposure (σ_G of `NB2Duration`: in
+        its reference exposure); None without dispersion.
     """
 
     unit: ClassVar[Literal["neuron", "cell"]]
     has_dispersion: ClassVar[bool]
     dispersion_name: ClassVar[str]
     formula: ClassVar[str]
-    log_excess_fano: ClassVar[Direction | None] = None
-    log_gain_sd: ClassVar[Direction | None] = None
+    log_excess_fano: Direction | None = None
+    log_gain_sd: Direction | None = None
 
     def statistics(self, tally: Tally) -> CountStatistics:
         """Sufficient statistics of `tally` for this family."""
@@ -108,20 +114,30 @@ class CountFamily(ABC):
         return np.asarray(1 + np.exp(self.log_excess_fano.at(theta, delta, exposure)))
 
     def gain_sd(self, theta: FloatArray, delta: FloatArray, exposure: FloatArray) -> FloatArray:
-        """Return σ_G = √α for counts in `exposure` seconds; shape (..., N)."""
+        """Return σ_G = √α for counts in `exposure` seconds (see `log_gain_sd`); shape (..., N)."""
         if self.log_gain_sd is None:
             return np.zeros_like(theta)
         return np.exp(self.log_gain_sd.at(theta, delta, exposure))
+
+    def fano_at_mean(self, mean: float, delta: FloatArray, exposure: FloatArray) -> FloatArray:
+        """Fano factor of counts with a given `mean` in `exposure` seconds; shape of `delta`."""
+        del exposure
+        return self.fano(np.full_like(delta, np.log(mean)), delta, np.ones(1))
+
+    def dispersion_in(self, dispersion: FloatArray, exposure: FloatArray) -> FloatArray:
+        """Dispersion of counts in `exposure` seconds, from e^δ; shapes broadcast."""
+        del exposure
+        return dispersion
 
     @abstractmethod
     def sample(
         self, mean: FloatArray, dispersion: FloatArray, rng: np.random.Generator
     ) -> IntArray:
-        """Draw counts with the given `mean` count and `dispersion` e^δ (same shape)."""
+        """Draw counts with the given `mean` count and `dispersion` (of `dispersion_in`)."""
 
     @abstractmethod
     def cumulative(self, count: IntArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
-        """P(y <= `count`) at the given `mean` count and `dispersion` e^δ; shapes broadcast."""
+        """P(y <= `count`) at the given `mean` count and `dispersion` (of `dispersion_in`)."""
 
     def log_likelihood(
         self, theta: FloatArray, delta: FloatArray, s: CountStatistics

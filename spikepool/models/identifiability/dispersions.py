@@ -45,6 +45,14 @@ ONE_MEAN = Rule(
     "neurons with two mean counts",
     1,
 )
+ONE_RATE = Rule(
+    "one_rate_each",
+    "no neuron has two rates: NB1, and NB2 whose gain time draws anew, differ in what is pooled "
+    "only",
+    ("dispersions",),
+    "neurons with two rates",
+    1,
+)
 
 
 def find_dispersions(specs: Sequence[ModelSpec], tally: Tally) -> Iterator[Finding]:
@@ -85,7 +93,8 @@ class _Measured:
 
 def _measured(specs: tuple[ModelSpec, ...], tally: Tally) -> _Measured:
     tuned = any(spec.is_tuned for spec in specs)
-    of = gain_information(tally, within_conditions=tuned)
+    reference = specs[0].reference_exposure
+    of = gain_information(tally, within_conditions=tuned, reference_exposure=reference)
     repeated = repeated_neurons(tally, within_conditions=tuned)
     if specs[0].family == "nb2":
         name = f"a gain sd of {GAIN_SD_TO_SHOW}"
@@ -158,13 +167,29 @@ def _find_one_mean(specs: Sequence[ModelSpec], tally: Tally) -> Iterator[Finding
         return
     tuned = any(spec.is_tuned for spec in both)
     condition = tally.condition if tuned else np.zeros_like(tally.condition)
-    means = np.unique(np.stack([tally.neuron, condition, tally.exposure]), axis=1)
-    if (np.bincount(means[0].astype(np.int64)) > 1).any():
+    if any(spec.dispersion_scaling == "duration" for spec in both):
+        if not _differ_within_neurons(tally, condition):
+            yield Finding(
+                ONE_RATE, "weak", "design", whole(0), both,
+                "every neuron has one rate, and so one Fano factor at any exposure: NB1 and NB2 "
+                "with --dispersion-scaling duration are the same family for each, and what tells "
+                "them apart is how dispersions vary between neurons",
+                "several conditions for each neuron",
+            )  # fmt: skip
         return
-    differ = " (exposures differ between neurons only)" if len(np.unique(means[2])) > 1 else ""
+    if _differ_within_neurons(tally, condition, tally.exposure):
+        return
+    several = len(np.unique(tally.exposure)) > 1
+    differ = " (exposures differ between neurons only)" if several else ""
     yield Finding(
         ONE_MEAN, "weak", "design", whole(0), both,
         f"every neuron has one mean count{differ}, so that NB1 and NB2 are the same family for "
         "each: what tells them apart is how dispersions vary between neurons",
         "windows of several lengths, or several conditions, for each neuron",
     )  # fmt: skip
+
+
+def _differ_within_neurons(tally: Tally, *keys: NDArray[np.generic]) -> bool:
+    """Tell whether cells of any neuron differ in their keys."""
+    of_cells = np.unique(np.stack([tally.neuron, *keys]), axis=1)
+    return bool((np.bincount(of_cells[0].astype(np.int64)) > 1).any())

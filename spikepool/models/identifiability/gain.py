@@ -3,11 +3,13 @@
 Near Poisson the score of the dispersion is a weighted number of pairs of spikes in one trial. Given
 the total S of trials with one rate, S spikes fall on trials with probabilities p_t = e_t / Σe; the
 expected variance of the score, which is the Fisher information that is left when the rate is not
-known, is for the squared gain α of NB2 (counted pairs have weight 1)
+known, is with weights w_t ½ (Σ (w_t m_t)² − (Σ p_t w_t m_t)²): for the squared gain α of NB2
+(counted pairs have weight 1)
 
     I(α) = ½ M² (Σ p_t² − (Σ p_t²)²) = ½ (n − 1) m²    with equal exposures,
 
-M = n m the expected total, and for the excess Fano factor ω of NB1 (weights 1 / m_t)
+M = n m the expected total; where time draws gains anew (weights e_ref / e_t) the latter at any
+exposures, with m the mean count in e_ref; and for the excess Fano factor ω of NB1 (weights 1 / m_t)
 
     I(ω) = ½ (n − 1).
 
@@ -64,7 +66,9 @@ def least_excess_fano(information: FloatArray) -> FloatArray:
         return np.asarray(np.sqrt(8 / information))
 
 
-def gain_information(tally: Tally, *, within_conditions: bool) -> GainInformation:
+def gain_information(
+    tally: Tally, *, within_conditions: bool, reference_exposure: float | None = None
+) -> GainInformation:
     """Measure what the trials of each neuron can show of its dispersion.
 
     Parameters
@@ -72,6 +76,8 @@ def gain_information(tally: Tally, *, within_conditions: bool) -> GainInformatio
     tally : Tally
     within_conditions : bool
         Whether every condition has a rate of its own, which costs one trial in each.
+    reference_exposure : float, optional
+        Of gains that time draws anew (see `ModelSpec`).
 
     Returns
     -------
@@ -80,8 +86,7 @@ def gain_information(tally: Tally, *, within_conditions: bool) -> GainInformatio
     unit = tally.by_response() if within_conditions else tally
     neuron = tally.responses.neuron if within_conditions else np.arange(tally.n_neurons)
     spikes, trials = unit.spike_count.astype(np.float64), unit.n_trials
-    share = unit.exposure / unit.total_exposure[unit.neuron]
-    squares = unit.per_neuron(unit.weight * share**2)
+    squares, mean = _shares(unit, reference_exposure)
 
     def of_neurons(values: FloatArray) -> FloatArray:
         return np.bincount(neuron, weights=values, minlength=tally.n_neurons)
@@ -89,13 +94,23 @@ def gain_information(tally: Tally, *, within_conditions: bool) -> GainInformatio
     pairs = spikes * (spikes - 1)
     seen = np.divide(pairs, spikes**2, out=np.zeros_like(spikes), where=spikes > 0)
     with np.errstate(divide="ignore"):
-        times = (INFORMATION_WANTED + of_neurons((spikes * squares) ** 2)) / of_neurons(
+        times = (INFORMATION_WANTED + of_neurons((spikes * mean) ** 2)) / of_neurons(
             spikes**2 * squares
         )
     silent = of_neurons(spikes) == 0
     return GainInformation(
-        of_gain=of_neurons(pairs * np.maximum(squares - squares**2, 0.0)),
+        of_gain=of_neurons(pairs * np.maximum(squares - mean**2, 0.0)),
         of_fano=of_neurons(seen * (trials - 1)),
         trials_for_gain=np.ceil(times * tally.n_trials),
         trials_for_fano=np.where(silent, np.inf, TRIALS_WANTED + of_neurons(np.ones_like(spikes))),
     )
+
+
+def _shares(unit: Tally, reference_exposure: float | None) -> tuple[FloatArray, FloatArray]:
+    """Return Σ_t (w_t p_t)² and Σ_t p_t (w_t p_t) of every neuron (or response)."""
+    if reference_exposure is not None:
+        share = reference_exposure / unit.total_exposure
+        return unit.n_trials * share**2, share
+    each = unit.exposure / unit.total_exposure[unit.neuron]
+    squares = unit.per_neuron(unit.weight * each**2)
+    return squares, squares

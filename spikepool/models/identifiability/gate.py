@@ -23,7 +23,8 @@ RULES: tuple[Rule, ...] = (
     *(populations.ONE_NEURON, populations.ONE_DISPERSION, populations.FEW, populations.NO_SPIKES),
     *(conditions.ONE_CONDITION, conditions.FEW_TUNED, conditions.FEW_EFFECTS),
     *(labels.ONE_LABEL, labels.LABELS_ARE_GROUPS, labels.FEW),
-    *(dispersions.GAIN, dispersions.FANO, dispersions.ONE_MEAN),
+    *(dispersions.GAIN, dispersions.FANO),
+    *(dispersions.ONE_MEAN, dispersions.ONE_RATE),
     *(neurons.SILENT, neurons.ONE_TRIAL, neurons.ONE_TRIAL_OF_EACH, neurons.NO_COUNT_ABOVE_1),
 )
 """Every rule there is."""
@@ -70,7 +71,8 @@ def leave_out(
         Why the others are not among them.
     """
     asked = {
-        "family": bool(options.family or options.dispersion_pooling),
+        "family": bool(options.family or options.dispersion_pooling)
+        or options.dispersion_scaling == "duration",
         "pooling": bool(options.pooling),
         "condition_pooling": bool(options.condition_pooling or options.condition_effects),
     }

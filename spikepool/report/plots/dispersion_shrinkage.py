@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from spikepool.data.spike_counts import FloatArray
+from spikepool.models.families import family_of
 from spikepool.posterior.results import NeuronEstimates, PopulationParameter
 from spikepool.report.plots import canvas
 from spikepool.report.plots.about import About
@@ -49,8 +50,9 @@ def prepare_dispersion_shrinkage(
     -------
     DataFrame
         Part ``neuron``: `raw` = √(max(F − 1, 0)/m), 0 for a neuron no more variable than
-        Poisson; `pooled` (posterior median) with its interval; `source`. Empty without a
-        negative-binomial model. Part ``population`` (NB2 only, where μ_δ is a log gain sd):
+        Poisson (of gains that time draws anew: times √(ē/e_ref), as the model's are of the
+        reference exposure); `pooled` (posterior median) with its interval; `source`. Empty without
+        a negative-binomial model. Part ``population`` (NB2 only, where μ_δ is a log gain sd):
         `pooled` is exp μ_δ, `lower` and `upper` are exp(μ_δ ∓ τ_δ), at posterior medians.
     """
     if estimates.dispersion is None:
@@ -59,6 +61,9 @@ def prepare_dispersion_shrinkage(
     mean, excess = moments.mean_count, np.maximum(moments.fano_raw - 1, 0)
     excess = np.where(excess < _ROUNDING, 0.0, excess)
     raw = np.sqrt(np.divide(excess, mean, out=np.full(mean.shape, np.nan), where=mean > 0))
+    raw /= family_of(estimates.spec).dispersion_in(
+        np.ones(len(raw)), estimates.exposure / estimates.n_trials
+    )
     neurons = {
         "neuron": estimates.neurons,
         "source": estimates.dispersion.source,

@@ -142,7 +142,10 @@ def _poisson_band(
 def _curves(
     grid: FloatArray, populations: Mapping[str, Sequence[PopulationParameter]]
 ) -> dict[str, object]:
-    """Variance m + α m² (NB2) and m (1 + ω) (NB1) at the typical dispersion."""
+    """Variance m + α m² (NB2) and m (1 + ω) (NB1) at the typical dispersion.
+
+    Where time draws gains anew, that of NB2 is of trials of the reference exposure.
+    """
     found = [
         (family, group, [_dispersion(parameter, end) for end in ("median", "lower", "upper")])
         for family, population in populations.items()

@@ -79,6 +79,32 @@ def test_formulas_are_the_information_that_is_left_without_the_rate(exposures):
     assert float(information_left(exposures, rate, "nb1")) == pytest.approx(1.0, rel=1e-5)
 
 
+@pytest.mark.parametrize("exposures", [(1.0, 1.0, 1.0), (0.5, 1.0, 2.5)])
+def test_information_about_gains_that_time_draws_anew(build_tally, exposures):
+    """α e_ref / e is ω / m for ω = α m_ref, so that I(α) is m_ref² I(ω): by the enumeration above.
+
+    The estimate has S (S − 1) / S² before it, as that of ω has.
+    """
+    reference, counts = 0.8, [4, 1, 7]
+    tally = build_tally([counts], [exposures])
+    found = gain_information(tally, within_conditions=False, reference_exposure=reference)
+    mean = 12 * reference / sum(exposures)
+    of_fano = 2 * float(information_left(exposures, 0.3, "nb1"))
+    assert found.of_gain == pytest.approx([mean**2 * of_fano * 11 / 12], rel=1e-5)
+    assert found.trials_for_gain == np.ceil(1 + INFORMATION_WANTED / mean**2)
+
+
+def test_equal_exposures_tell_as_much_of_either_gain(build_tally):
+    """With the common exposure for the reference, in conditions too."""
+    counts, condition = [[3, 4, 9, 8, 7], [1, 0, 2, 2, 5]], [[0, 0, 1, 1, 1]] * 2
+    tally = build_tally(counts, 0.4, condition)
+    for within in (False, True):
+        one = gain_information(tally, within_conditions=within)
+        other = gain_information(tally, within_conditions=within, reference_exposure=0.4)
+        np.testing.assert_allclose(other.of_gain, one.of_gain, rtol=1e-12)
+        np.testing.assert_array_equal(other.trials_for_gain, one.trials_for_gain)
+
+
 def test_estimate_is_unbiased_over_totals(build_tally):
     """The mean over Poisson totals is (n − 1) m²: 4 standard errors of 20,000 neurons (6e-5)."""
     n, mean = 6, 1.7
