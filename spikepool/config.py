@@ -137,6 +137,9 @@ class InputOptions(Section):
     own, as blanks do."""
     baseline_exposure: Name | None = None
     """Column of the time in which they were counted, in the unit of the exposure column."""
+    drift_block: Annotated[int, Field(ge=1)] | None = None
+    """Trials in a block of each neuron's trials in their order: its rate may drift from block to
+    block, and slow drift is then no gain."""
     group: Names = ()
     """Column(s) of groups of neurons, such as area or animal: each gets a population of its own,
     and groups are compared."""
@@ -194,7 +197,8 @@ class ModelOptions(Section):
     prior: PriorTexts = ()
     """Priors other than the defaults, as NAME=FAMILY(NUMBERS): tau=half-normal(1). Names: mu, tau,
     theta, a, b, gain_sd, typical_gain_sd, root_excess_fano, typical_root_excess_fano, tau_delta,
-    tuning_sd, condition_sd, within_sd, interaction_sd, within_sd_delta, interaction_sd_delta."""
+    tuning_sd, drift_sd, condition_sd, within_sd, interaction_sd, within_sd_delta,
+    interaction_sd_delta."""
     primary: str | None = None
     """Model of the table neurons, as family:pooling[:dispersion-pooling]. [default: nb2:partial]"""
     allow_unidentified: bool = False

@@ -12,6 +12,7 @@ from spikepool.data.baseline import (
 )
 from spikepool.data.baseline_windows import Windows, check_windows, parse_windows
 from spikepool.data.columns import Roles, recognise_roles
+from spikepool.data.drift_blocks import cut_into_blocks
 from spikepool.data.exposure import check_finite_sum, note_high_rates, parse_exposures
 from spikepool.data.factors import note_same_places, order_conditions, parse_periods
 from spikepool.data.formats import read_table
@@ -94,6 +95,8 @@ def read_counts(options: InputOptions) -> SpikeCounts:
     observations, rows, windows = _checked_rows(observations, roles, options, notices)
     counts = _assembled(observations, roles, rows, periods, options, notices)
     counts = _with_baseline(counts, windows, options, notices)
+    if options.drift_block is not None:
+        counts = cut_into_blocks(counts, options.drift_block, notices)
     _check_files(files)
     _note_nested(table, notices)
     return replace(

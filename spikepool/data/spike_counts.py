@@ -37,7 +37,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Factor:
-    """A column of stimulus conditions: one axis of the stimulus.
+    """A column of stimulus conditions, one axis of the stimulus; or blocks of trials.
 
     Attributes
     ----------
@@ -46,11 +46,14 @@ class Factor:
         Text as written.
     period : float or None
         Of a circular axis, such as 180 of orientations in degrees.
+    is_input : bool
+        Whether it is a column of the table.
     """
 
     name: str
     labels: tuple[str, ...]
     period: float | None = None
+    is_input: bool = True
 
     @property
     def numbers(self) -> FloatArray | None:
@@ -72,6 +75,28 @@ class Factor:
     def unit(self) -> str:
         """``degrees`` of a circular axis with such a period, else empty: not known."""
         return "degrees" if self.period in IN_DEGREES else ""
+
+
+@dataclass(frozen=True)
+class DriftBlocks:
+    """Blocks of each neuron's trials in their order, between which its rate may drift.
+
+    Attributes
+    ----------
+    size : int
+        Trials in a block; the last one of a neuron has up to 2 `size` − 1.
+    labels : Labels
+        ``block 1``, ``block 2`` ..., row by row.
+    """
+
+    size: int
+    labels: Labels
+
+    @property
+    def factor(self) -> Factor:
+        """The blocks as an axis, of their numbers."""
+        numbers = range(1, len(self.labels.values) + 1)
+        return Factor(self.labels.name, tuple(map(str, numbers)), is_input=False)
 
 
 @dataclass(frozen=True)
@@ -145,6 +170,8 @@ class SpikeCounts:
         Of rows: neurons with one trial and condition of a session were recorded together.
     baseline : Baseline or None
         What was recorded without a stimulus; its trials are not among the rows.
+    blocks : DriftBlocks or None
+        Of trials, where rates may drift; there are no two conditions then.
     """
 
     neuron: Labels
@@ -164,6 +191,17 @@ class SpikeCounts:
     within: Labels | None = None
     session: Labels | None = None
     baseline: "Baseline | None" = None
+    blocks: DriftBlocks | None = None
+
+    @property
+    def responses(self) -> Labels | None:
+        """What the rates of one neuron differ by: blocks of trials, or else conditions."""
+        return self.condition if self.blocks is None else self.blocks.labels
+
+    @property
+    def axes(self) -> tuple[Factor, ...]:
+        """What those are made of."""
+        return self.factors if self.blocks is None else (self.blocks.factor,)
 
     @property
     def rate_unit(self) -> RateUnit:

@@ -5,6 +5,7 @@ dispersion statistic of spikepool is a function of the tally alone.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class Tally:
     within : ndarray of int64, shape (N,), or None
         Index into `within_labels`, per neuron; None where the table has no labels within groups.
     within_labels : tuple of str
+    in_blocks : bool
+        Whether the conditions are blocks of trials, between which rates drift.
     """
 
     neurons: tuple[str, ...]
@@ -51,6 +54,12 @@ class Tally:
     rate_unit: RateUnit
     within: IntArray | None = None
     within_labels: tuple[str, ...] = ()
+    in_blocks: bool = False
+
+    @property
+    def response_kind(self) -> Literal["condition", "block"]:
+        """What the conditions are."""
+        return "block" if self.in_blocks else "condition"
 
     @property
     def n_neurons(self) -> int:
@@ -259,7 +268,8 @@ def tally_counts(counts: SpikeCounts) -> Tally:
     Tally
     """
     rows = len(counts.count)
-    condition = counts.condition.codes if counts.condition else np.zeros(rows, dtype=np.int64)
+    responses = counts.responses
+    condition = responses.codes if responses else np.zeros(rows, dtype=np.int64)
     order = np.lexsort((counts.count, counts.exposure, condition, counts.neuron.codes))
     neuron, condition = counts.neuron.codes[order], condition[order]
     exposure, count = counts.exposure[order], counts.count[order]
@@ -274,11 +284,12 @@ def tally_counts(counts: SpikeCounts) -> Tally:
         count=count[starts],
         weight=weight.astype(np.int64),
         group=_of_neurons(counts, counts.group),
-        conditions=counts.condition.values if counts.condition else ("all",),
+        conditions=responses.values if responses else ("all",),
         groups=counts.group.values if counts.group else ("all",),
         rate_unit=counts.rate_unit,
         within=None if within is None else _of_neurons(counts, within),
         within_labels=() if within is None else within.values,
+        in_blocks=counts.blocks is not None,
     )
 
 

@@ -178,7 +178,8 @@ def _sorted_rows(
     counts: SpikeCounts, label: Labels, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> _Rows:
     """Sort, so that neither sums nor permutations depend on the order of the rows read."""
-    condition = counts.condition.codes if counts.condition else np.zeros_like(counts.count)
+    responses = counts.responses
+    condition = responses.codes if responses else np.zeros_like(counts.count)
     rows = np.flatnonzero(chosen)
     keys = (counts.count, counts.exposure, label.codes, condition, counts.neuron.codes)
     rows = rows[np.lexsort([key[rows] for key in keys])]

@@ -136,7 +136,7 @@ def measure_drift(counts: SpikeCounts) -> Drift:
     )
 
 
-def drift_notices(drift: Drift, fdr: float) -> tuple[Notice, ...]:
+def drift_notices(drift: Drift, fdr: float, block: int | None = None) -> tuple[Notice, ...]:
     """Warn where many neurons drift.
 
     Parameters
@@ -144,19 +144,21 @@ def drift_notices(drift: Drift, fdr: float) -> tuple[Notice, ...]:
     drift : Drift
     fdr : float
         False discovery rate.
+    block : int, optional
+        Trials in the blocks between which rates may drift: nothing is said then.
 
     Returns
     -------
     tuple of Notice
     """
     found, tested = int(drift.drifting(fdr).sum()), int(drift.tested.sum())
-    if not found or found < COMMON_SHARE * len(drift.tested):
+    if block is not None or not found or found < COMMON_SHARE * len(drift.tested):
         return ()
     text = (
         f"slow drift over the trials of {found:,} of {plural(tested, 'neuron')} (FDR {fdr:.0%}): "
         "the models take it for gain, and gain sds include it; fano_successive in the table "
-        "overdispersion does not. (If trials were not numbered in the order of recording, it is "
-        "no drift.)"
+        "overdispersion does not, and with --drift-block N rates differ between blocks of N "
+        "trials. (If trials were not numbered in the order of recording, it is no drift.)"
     )
     return (Notice("drift", text),)
 

@@ -164,7 +164,7 @@ def _is_alike(spec: ModelSpec, primary: ModelSpec) -> bool:
 
 def _tells(tally: Tally, specs: Sequence[ModelSpec]) -> NDArray[np.bool_]:
     """Neurons with several mean counts, by design, that families differ in; shape (N,)."""
-    tuned = specs[0].is_tuned
+    tuned = specs[0].is_tuned and not specs[0].drifting
     by_trial = not any(spec.dispersion_scaling == "duration" for spec in specs)
     first = np.searchsorted(tally.neuron, np.arange(tally.n_neurons))
     longest = np.maximum.reduceat(tally.exposure, first)

@@ -166,7 +166,7 @@ def compared_sets(
                 for code, name in enumerate(tally.groups)
             },
         )
-    if 1 < len(tally.conditions) <= MOST_GROUPS_COMPARED:
+    if 1 < len(tally.conditions) <= MOST_GROUPS_COMPARED and not tally.in_blocks:
         yield (
             "condition",
             {

@@ -26,7 +26,8 @@ FORMULAS: dict[str, str] = {
     "n_trials": "n, over all conditions",
     "mean_count": "Σy / n, over all conditions",
     "dispersion_index": (
-        "X² = Σ_c Σ_t (y_t − m_t)² / m_t, m_t = e_t Σy/Σe within condition c; "
+        "X² = Σ_c Σ_t (y_t − m_t)² / m_t, m_t = e_t Σy/Σe within condition c (with "
+        "--drift-block: within block c of trials); "
         "conditions with 2 or more trials and a spike (Fisher's index of dispersion)"
     ),
     "fano_raw": "X² / Σ_c (n_c − 1), or X² / Σ_c n_c with --fano-ddof 0",

@@ -1,20 +1,17 @@
 """The order of trials in time, as far as the trial column tells it."""
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spikepool.data.natural_order import NUMBER
-from spikepool.data.spike_counts import FloatArray, IntArray, Labels, SpikeCounts
+from spikepool.data.spike_counts import FloatArray, IntArray, SpikeCounts
+from spikepool.data.trial_numbers import trial_times
 
 NO_ORDER: Final = "no trial order"
 REPEATED: Final = "trial numbers repeat"
 BLOCKED: Final = "order follows condition"
-
-_NUMBERED = re.compile(r"(.*?)([0-9]+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -77,30 +74,6 @@ def order_trials(counts: SpikeCounts) -> TrialOrder:
         obstacle[_blocked(neuron, stratum, in_time)] = BLOCKED
         obstacle[neuron[1:][(np.diff(stratum) == 0) & (np.diff(time) == 0)]] = REPEATED
     return TrialOrder(rows, stratum, neuron, in_time, place - place[first][neuron], obstacle)
-
-
-def trial_times(trial: Labels | None) -> FloatArray | None:
-    """Return the number of every row's trial; None where the labels are no numbers.
-
-    Parameters
-    ----------
-    trial : Labels or None
-
-    Returns
-    -------
-    ndarray of float64, shape (rows,), or None
-    """
-    if trial is None:
-        return None
-    values = trial.values
-    if not all(NUMBER.fullmatch(value) for value in values):
-        found = [_NUMBERED.fullmatch(value) for value in values]
-        numbered = [(each[1], each[2]) for each in found if each is not None]
-        if len(numbered) < len(values) or len({word for word, _ in numbered}) > 1:
-            return None
-        values = tuple(digits for _, digits in numbered)
-    times = np.array([float(value) for value in values])
-    return times[trial.codes] if np.isfinite(times).all() else None
 
 
 def _numbered_runs(*keys: IntArray | FloatArray) -> IntArray:

@@ -31,6 +31,11 @@ def refuse_condition_effects(options: ModelOptions, tally: Tally) -> None:
     """
     if not options.condition_effects:
         return
+    if tally.in_blocks:
+        raise UsageError(
+            "--condition-effects are of conditions, and --drift-block makes blocks of trials",
+            "leave out one of them",
+        )
     n = len(tally.conditions)
     if n == 1:
         raise UsageError(

@@ -41,7 +41,7 @@ def describe_model(
     lines = [
         ("counts", family_of(spec).formula),
         *(("log rate", line) for line in _rate_lines(spec, texts)),
-        *(("conditions", line) for line in _condition_lines(spec)),
+        *(("drift" if spec.drifting else "conditions", line) for line in _condition_lines(spec)),
         *(("dispersion", line) for line in _dispersion_lines(spec)),
         *(("within", line) for line in _within_lines(spec)),
         *(("priors", line) for line in _prior_lines(priors, texts)),
@@ -69,6 +69,14 @@ def _rate_lines(spec: ModelSpec, texts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _condition_lines(spec: ModelSpec) -> Iterator[str]:
+    if spec.drifting:
+        partial = spec.condition_pooling == "partial"
+        spread, pooling = ("ω_d", "partial") if partial else (f"{RATE_SD:g}", "no")
+        yield (
+            f"θ_ib ~ normal(θ_i, {spread}) in block b of the neuron's trials, for θ_i in the "
+            f"counts: {pooling} pooling"
+        )
+        return
     match spec.condition_pooling:
         case "none":
             spread = f"{RATE_SD:g}"

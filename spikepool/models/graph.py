@@ -88,7 +88,8 @@ def build_model(
 def hyperparameter_names(spec: ModelSpec) -> tuple[str, ...]:
     """Names of what the neurons' parameters depend on, in the model's order.
 
-    Those of the rates' population; ``tuning_sd``, the spread between conditions, and
+    Those of the rates' population; ``tuning_sd``, the spread between conditions (``drift_sd``
+    between blocks of trials), and
     ``condition_sd``, that of their effects on all neurons; ``mu_delta`` and ``tau_delta``, or
     ``delta``, the logarithm of a dispersion that all neurons share.
     """
@@ -119,7 +120,8 @@ def population_variables(spec: ModelSpec) -> tuple[str, ...]:
 
 def _tuning_names(spec: ModelSpec) -> tuple[str, ...]:
     of_conditions = ("condition_sd",) if spec.condition_effects else ()
-    return (*(("tuning_sd",) if spec.condition_pooling == "partial" else ()), *of_conditions)
+    spread = (spec.response_sd,) if spec.condition_pooling == "partial" else ()
+    return (*spread, *of_conditions)
 
 
 def place_hyperparameters(spec: ModelSpec, priors: Priors) -> dict[str, Any]:
@@ -204,8 +206,8 @@ def _responses(
 ) -> tuple[Any, Any]:
     """Place the responses to each condition; returns their log rates and log dispersions, (R,)."""
     neuron = tally.responses.neuron
-    sd = hyperparameters.get("tuning_sd", np.float64(RATE_SD))
-    if spec.within is not None and "tuning_sd" in hyperparameters:
+    sd = hyperparameters.get(spec.response_sd, np.float64(RATE_SD))
+    if spec.within is not None and spec.response_sd in hyperparameters:
         sd = sd[neuron]
     centre = theta[neuron]
     if spec.condition_effects:

@@ -47,6 +47,11 @@ def _refuse_options_of_counts(config: RunConfig) -> None:
             "--condition-effects belongs to counts: estimates have no conditions",
             "leave out --condition-effects",
         )
+    if config.input.drift_block is not None:
+        raise UsageError(
+            "--drift-block belongs to counts: estimates have no trials to cut into blocks",
+            "leave out --drift-block",
+        )
     if config.input.within:
         raise UsageError(
             "--within belongs to counts: estimates are fitted as one population, whatever their "

@@ -10,6 +10,7 @@ from spikepool.data.tally import Tally
 from spikepool.errors import UsageError
 from spikepool.models.baseline_plan import BaselinePlan, plan_baseline
 from spikepool.models.condition_plan import check_condition_effects, refuse_condition_effects
+from spikepool.models.drift_plan import check_drift
 from spikepool.models.graph import prior_names
 from spikepool.models.identifiability.finding import Finding
 from spikepool.models.identifiability.gate import find_all, leave_out, notices_of, refuse
@@ -113,6 +114,7 @@ def _notices(options: ModelOptions, specs: tuple[ModelSpec, ...], tally: Tally) 
     check_within(specs, tally, notices)
     check_condition_effects(options, specs, notices)
     check_scaling(options, specs, tally, notices)
+    check_drift(specs, tally, notices)
     notices += prior_notices(options, {name for spec in specs for name in prior_names(spec)})
     _note_merged_conditions(specs, tally, notices)
     if len(tally.groups) > MOST_GROUPS_COMPARED and any(spec.pools for spec in specs):
@@ -149,8 +151,9 @@ def _spec(family: Family, pooling: Pooling, options: ModelOptions, tally: Tally)
     within = form_of_labels(tally) if pooling == "partial" else None
     effects = options.condition_effects and conditions == "partial"
     reference = reference_exposure(options, family, tally)
+    drifting = tally.in_blocks and conditions != "complete"
     return ModelSpec(
-        family, pooling, dispersion, population, conditions, within, effects, reference
+        family, pooling, dispersion, population, conditions, within, effects, reference, drifting
     )
 
 

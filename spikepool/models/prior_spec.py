@@ -140,6 +140,12 @@ PARAMETERS = _by_name(
         near_zero="weak tuning",
     ),
     PriorParameter(
+        "drift_sd",
+        "ω_d",
+        "the spread of one neuron's log rates between blocks of its trials",
+        near_zero="little drift",
+    ),
+    PriorParameter(
         "condition_sd",
         "ω_c",
         "the spread of the effects of conditions on all neurons",
@@ -180,8 +186,8 @@ _OF_ESTIMATES = PARAMETERS | _by_name(
 )
 """The same, in the words of the family of estimates."""
 _ON_THE_SQUARE = {
-    *("tau", "tau_delta", "tuning_sd", "condition_sd", "within_sd", "interaction_sd"),
-    *("within_sd_delta", "interaction_sd_delta"),
+    *("tau", "tau_delta", "tuning_sd", "drift_sd", "condition_sd", "within_sd"),
+    *("interaction_sd", "within_sd_delta", "interaction_sd_delta"),
 }
 _FIELDS = {"theta": "fixed"}
 

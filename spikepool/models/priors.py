@@ -233,6 +233,8 @@ class Priors:
         Population sd of δ.
     tuning_sd : Prior
         ω, sd of the log rates of one neuron between conditions.
+    drift_sd : Prior
+        ω_d, the same between blocks of its trials.
     condition_sd : Prior
         ω_c, sd of the effects of conditions on all neurons.
     within_sd, interaction_sd : Prior
@@ -255,6 +257,7 @@ class Priors:
     dispersion: Prior
     tau_delta: Prior
     tuning_sd: Prior = HalfNormal(1.0)
+    drift_sd: Prior = HalfNormal(0.5)
     condition_sd: Prior = HalfNormal(1.0)
     within_sd: Prior = HalfNormal(0.5)
     interaction_sd: Prior = HalfNormal(0.5)

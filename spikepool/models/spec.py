@@ -47,6 +47,8 @@ class ModelSpec:
     reference_exposure : float or None
         Of NB2 whose gain is drawn anew as time passes (see `families.nb2_duration`): the exposure
         in which its variance is α. None: one gain in each trial, whatever its exposure.
+    drifting : bool
+        Whether the conditions between which a neuron's rate differs are blocks of its trials.
     """
 
     family: Family
@@ -57,6 +59,7 @@ class ModelSpec:
     within: LabelsWithin | None = None
     condition_effects: bool = False
     reference_exposure: float | None = None
+    drifting: bool = False
 
     def __post_init__(self) -> None:
         if (self.family in _WITHOUT_DISPERSION) != (self.dispersion_pooling is None):
@@ -69,10 +72,12 @@ class ModelSpec:
             raise ValueError(f"only partially pooled conditions have effects, unjoined: {self}")
         if self.reference_exposure is not None and self.family != "nb2":
             raise ValueError(f"only NB2 has a gain that time could draw anew: {self}")
+        if self.drifting and (not self.is_tuned or self.condition_effects):
+            raise ValueError(f"only rates that differ between blocks drift: {self}")
 
     @property
     def is_tuned(self) -> bool:
-        """Whether a neuron's rate differs between conditions."""
+        """Whether a neuron's rate differs between conditions, or between blocks of trials."""
         return self.condition_pooling in ("none", "partial")
 
     @property
@@ -81,6 +86,11 @@ class ModelSpec:
         if self.family != "nb2":
             return None
         return "trial" if self.reference_exposure is None else "duration"
+
+    @property
+    def response_sd(self) -> str:
+        """Name of the spread of one neuron's log rates between conditions, or between blocks."""
+        return "drift_sd" if self.drifting else "tuning_sd"
 
     @property
     def pools(self) -> bool:
@@ -102,10 +112,11 @@ class ModelSpec:
         A population that is not normal comes last: ``nb2-partial-gamma``. Conditions that are
         pooled otherwise: ``nb2-partial-conditions-none``. Labels within groups:
         ``nb2-partial-crossed``; effects of conditions: ``nb2-partial-condition``. Gains that are
-        drawn anew as time passes: ``nb2-partial-duration``.
+        drawn anew as time passes: ``nb2-partial-duration``; rates that drift between blocks of
+        trials: ``nb2-partial-drifting``.
         """
         told = (
-            f"conditions-{value}" if what == "conditions" else value
+            f"{what}-{value}" if what in ("conditions", "blocks") else value
             for what, value in self._departures.items()
         )
         return "-".join((self.family, self.pooling, *told))
@@ -124,7 +135,8 @@ class ModelSpec:
         if self.dispersion_pooling not in (None, self.pooling):
             departures["dispersion"] = str(self.dispersion_pooling)
         if self.condition_pooling not in (None, self.pooling):
-            departures["conditions"] = str(self.condition_pooling)
+            what = "blocks" if self.drifting else "conditions"
+            departures[what] = str(self.condition_pooling)
         if self.population != "normal":
             departures["population"] = self.population
         if self.within is not None:
@@ -133,4 +145,6 @@ class ModelSpec:
             departures["effects"] = "condition"
         if self.reference_exposure is not None:
             departures["scaling"] = "duration"
+        if self.drifting:
+            departures["rates"] = "drifting"
         return departures

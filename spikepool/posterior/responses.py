@@ -61,9 +61,9 @@ def summarise_responses(
 
 
 def tuning_sds(draws: PosteriorDraws) -> FloatArray:
-    """Draws of ω, the sd between conditions; shape (draws,)."""
+    """Draws of ω, the sd between conditions or blocks; shape (draws,)."""
     if draws.spec.condition_pooling == "partial":
-        return draws.flat("tuning_sd")
+        return draws.flat(draws.spec.response_sd)
     return np.full(len(draws.flat_theta), RATE_SD)
 
 

@@ -100,7 +100,9 @@ def with_factor_columns(
     some = pa.array(np.where(condition < 0, 0, condition), mask=condition < 0)
     for factor in factors:
         name, numbers = _free_name(factor.name, table), factor.numbers
-        told = f"Input column {factor.name!r}, a factor of the condition"
+        told = "Number of the block of trials (--drift-block)"
+        if factor.is_input:
+            told = f"Input column {factor.name!r}, a factor of the condition"
         if numbers is None:
             column = text(name, f"{told}, as written. {_WHOLE}")
             values = pa.array(factor.labels, pa.string())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PRIOR_POINTS = 401
-_SPREADS: tuple[str, ...] = ("tau", "tau_delta", "tuning_sd", "condition_sd")
+_SPREADS: tuple[str, ...] = ("tau", "tau_delta", "tuning_sd", "drift_sd", "condition_sd")
 """Hyperparameters whose priors are drawn beside their posteriors."""
 
 
@@ -90,7 +90,8 @@ def _numbers_of_pictures(
         yield "evoked", primary, _evoked(results, primary.baseline)
     tuned = _most_tuned(results)
     if tuned is not None:
-        yield "tuning", tuned, _tuning(results, tuned)
+        name = "drift" if results.tally.in_blocks else "tuning"
+        yield name, tuned, _tuning(results, tuned)
     forest = prepare_forest(primary.estimates, unpooled.estimates if unpooled else None)
     yield "forest", primary, forest
     if results.matched:
@@ -167,9 +168,7 @@ def _evoked(results: RunResults, baseline: BaselineFit) -> "pd.DataFrame":
 def _tuning(results: RunResults, tuned: FittedModel) -> "pd.DataFrame":
     from spikepool.report.plots.tuning import prepare_tuning
 
-    return prepare_tuning(
-        tuned.estimates, results.counts.factors, raw_tuning_strength(results.tally)
-    )
+    return prepare_tuning(tuned.estimates, results.counts.axes, raw_tuning_strength(results.tally))
 
 
 def _variance_parts(results: RunResults, interval: float) -> "pd.DataFrame":

@@ -3,7 +3,7 @@
 import numpy as np
 from pydantic import JsonValue
 
-from spikepool.data.spike_counts import Baseline, SpikeCounts
+from spikepool.data.spike_counts import Baseline, DriftBlocks, SpikeCounts
 from spikepool.data.tally import Tally
 from spikepool.report.schema import FEW_TRIALS
 from spikepool.report.summary_parts import Json, reading_as_json
@@ -32,6 +32,18 @@ def _baseline(baseline: Baseline | None) -> Json | None:
     }
 
 
+def _blocks(blocks: DriftBlocks | None, tally: Tally) -> Json | None:
+    """Size and number of the blocks that rates drift between."""
+    if blocks is None:
+        return None
+    of_neurons = np.bincount(tally.responses.neuron)
+    return {
+        "trials": blocks.size,
+        "fewest": int(of_neurons.min()),
+        "most": int(of_neurons.max()),
+    }
+
+
 def summarise_data(counts: SpikeCounts, tally: Tally) -> Json:
     """Say what was read: files, columns and sizes, ready for JSON."""
     trials = tally.n_trials
@@ -43,6 +55,7 @@ def summarise_data(counts: SpikeCounts, tally: Tally) -> Json:
         "groups": len(tally.groups) if counts.group else None,
         "group_sizes": _group_sizes(tally) if counts.group else None,
         "conditions": len(tally.conditions) if counts.condition else None,
+        "blocks": _blocks(counts.blocks, tally),
         "baseline": _baseline(counts.baseline),
         "silent_neurons": int(np.sum(tally.spike_count == 0)),
         "one_trial_neurons": int(np.sum(trials == 1)),

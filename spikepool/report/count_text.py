@@ -49,11 +49,22 @@ def reading_lines(data: Summary) -> Iterator[str]:
     yield f"read    {size} · {exposure}"
     named = [f"{role} = {column}" for role, column in columns.items() if role != "exposure"]
     yield f"{INDENT}columns: {', '.join(named)}"
+    yield from _block_line(data["blocks"])
     yield from _baseline_reading(data["baseline"])
     yield from _group_line(data)
     if data["not_modelled"]:
         yield f"{INDENT}not modelled: {listed(data['not_modelled'])}"
     yield from _data_gaps(data)
+
+
+def _block_line(blocks: Summary | None) -> Iterator[str]:
+    """Say between which blocks of trials rates drift."""
+    if blocks is not None:
+        number = span(blocks["fewest"], blocks["most"])
+        yield (
+            f"{INDENT}rates drift between blocks of {blocks['trials']:,} trials: "
+            f"{number} of each neuron"
+        )
 
 
 def _baseline_reading(baseline: Summary | None) -> Iterator[str]:
@@ -89,7 +100,7 @@ def model_lines(models: list[Summary]) -> Iterator[str]:
     rows = [row for model in models for row in _model_rows(model)]
     width = max([34, *(len(label) + 2 for label, *_ in rows)])
     for label, rate, spread, dispersion, elpd in (_HEADER if scored else _HEADER_UNSCORED, *rows):
-        yield f"{label:<{width}}{rate:<22}{spread:<20}{dispersion:<31}{elpd}".rstrip()
+        yield f"{label:<{width}}{rate:<22}{spread:<20}{dispersion:<30} {elpd}".rstrip()
     told = "; Δelpd: predicted log density of left-out trials, against it" if scored else ""
     yield f"* primary: the model of the table neurons{told}"
 
@@ -165,7 +176,8 @@ def finding_lines(summary: Summary) -> Iterator[str]:
         if model["is_primary"]:
             yield from _contrast_lines(model["contrasts"])
             yield from _within_lines(model, columns_by_role(summary["data"]))
-            yield from _tuning_line(model)
+            yield from _tuning_line(model, "tuning_sd", "tuning", "conditions")
+            yield from _tuning_line(model, "drift_sd", "blocks", "blocks of trials")
             yield from _baseline_lines(model["baseline"])
     yield own_weight_line(summary)
     unit = summary["data"]["rate_unit"]
@@ -176,7 +188,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
         yield f"           {name:<16} {counts:<26} {rates}"
     yield _fano_line(summary["fano"])
     if summary["predictive"]:
-        yield from _predictive_lines(summary["predictive"], summary["fano"]["neurons"])
+        yield from _predictive_lines(summary)
     for place, law in enumerate(summary["law"]):
         yield f"{'' if place else 'law':<11}{_law_cells(law)}"
     yield from _holdout_lines(summary["holdout"])
@@ -185,16 +197,16 @@ def finding_lines(summary: Summary) -> Iterator[str]:
     yield from _matched_lines(summary["matched_fano"])
 
 
-def _tuning_line(model: Summary) -> Iterator[str]:
-    """Say how far one neuron's log rates lie apart between conditions, group by group."""
+def _tuning_line(model: Summary, parameter: str, head: str, between: str) -> Iterator[str]:
+    """Say how far one neuron's log rates lie apart, group by group."""
     spreads = [
-        f"{_interval(each['tuning_sd'])}{name}"
+        f"{_interval(each[parameter])}{name}"
         for each in model["population"]
-        if "tuning_sd" in each
+        if parameter in each
         for name in ["" if each["group"] == "all" else f" ({each['group']})"]
     ]
     if spreads:
-        yield f"tuning     sd of log rates between conditions {', '.join(spreads)}"
+        yield f"{head:<11}sd of log rates between {between} {', '.join(spreads)}"
 
 
 def _baseline_lines(baseline: Summary | None) -> Iterator[str]:
@@ -269,10 +281,12 @@ def _fano_line(fano: Summary) -> str:
     )
 
 
-def _predictive_lines(predictive: Summary, neurons: int) -> Iterator[str]:
+def _predictive_lines(summary: Summary) -> Iterator[str]:
     """Hold the data against what the primary model predicts."""
+    predictive = summary["predictive"]
     if predictive["median_fano"]:
-        yield _median_fano_line(predictive["median_fano"], neurons)
+        kind = "condition" if summary["data"]["blocks"] is None else "block"
+        yield _median_fano_line(predictive["median_fano"], summary["fano"]["neurons"], kind)
     outside = ", ".join(
         f"{_STATISTICS[name]} {of['more_than_predicted'] + of['less_than_predicted']:,}"
         for name, of in predictive["neurons"].items()
@@ -335,9 +349,9 @@ def _law_cells(law: Summary) -> str:
     return f"{name}{label}: {law['meaning']} ({behind} nats)"
 
 
-def _median_fano_line(fano: Summary, neurons: int) -> str:
+def _median_fano_line(fano: Summary, neurons: int, kind: str) -> str:
     """Hold the median Fano factor against what the primary model predicts for it."""
-    of = "neurons" if fano["size"] == neurons else "neuron × condition"
+    of = "neurons" if fano["size"] == neurons else f"neuron × {kind}"
     inside = fano["lower"] <= fano["observed"] <= fano["upper"]
     near = abs(fano["observed"] - fano["expected"]) <= _NEAR * fano["observed"]
     return (
@@ -358,7 +372,8 @@ def _drift_lines(drift: Summary) -> Iterator[str]:
     line = f"drift      slow drift over the trials of {found} (FDR {drift['fdr']:.0%})"
     if drift["drifting"]:
         raw, left = _short(drift["median_raw"]), _short(drift["median_successive"])
-        line += f"; their median Fano factor {raw}, {left} between successive trials"
+        within = " within blocks" if drift["block"] else ""
+        line += f"; their median Fano factor {raw}{within}, {left} between successive trials"
     yield line
     if untested:
         yield f"           {plural(untested, 'neuron')} {reason}"

@@ -23,6 +23,7 @@ _PARAMETERS: dict[str, Quantity] = {
     **dict.fromkeys(("typical_gain_sd", "typical_excess_fano"), "dispersions"),
     **dict.fromkeys(("tuning_sd", "condition_sd"), "tuning"),
     **dict.fromkeys(("condition_effect", "condition_ratio"), "tuning"),
+    "drift_sd": "drift",
 }
 """What each parameter of `population` is about; those of labels are about contrasts."""
 
@@ -122,7 +123,9 @@ def _is_asked(quantity: Quantity, specs: Iterable[ModelSpec], n_groups: int) -> 
         case "dispersions":
             return any(spec.dispersion_pooling for spec in specs)
         case "tuning":
-            return any(spec.is_tuned for spec in specs)
+            return any(spec.is_tuned and not spec.drifting for spec in specs)
+        case "drift":
+            return any(spec.drifting for spec in specs)
         case "contrasts":
             counted = (spec.pools for spec in specs if spec.family != "normal")
             return n_groups > 1 and any(counted)

@@ -120,7 +120,7 @@ def _names(model: FittedModel, size: int) -> "dict[str, Values]":
 
 def _left_out_trials(left_out: LeaveOut, results: RunResults) -> "dict[str, Values]":
     tally = results.tally
-    conditions = np.array(tally.conditions if results.counts.condition else [None], object)
+    conditions = np.array(tally.conditions if results.counts.responses else [None], object)
     return {
         "left_out": ["trial"] * len(tally.count),
         "neuron": np.array(tally.neurons, object)[tally.neuron],

@@ -103,19 +103,23 @@ MODEL = (
     text(
         "condition_pooling",
         "Pooling of a neuron's responses to the conditions: partial (about its own rate, with a "
-        "spread that is estimated), none (spread fixed), complete (conditions are repeats). "
-        "Empty: no conditions.",
+        "spread that is estimated), none (spread fixed), complete (conditions are repeats). With "
+        "--drift-block of the blocks of its trials. Empty: neither.",
     ),
     text("engine", "How the posterior was computed: collapsed (quadrature) or nuts."),
 )
 
 ESTIMATES = (
     text("neuron", "The neuron's id, exactly as written in the input."),
-    text("level", "What the row is about: neuron, or neuron×condition."),
+    text(
+        "level",
+        "What the row is about: neuron, or neuron×condition; with --drift-block neuron×block.",
+    ),
     GROUP,
     text(
         "condition",
-        "The condition; of several columns their labels joined by /. Empty: the row is about the "
+        "The condition; of several columns their labels joined by /. With --drift-block the block "
+        "of trials (block 1 ...), whose number stands under block. Empty: the row is about the "
         "whole neuron. After the columns named here, estimates has every column of conditions "
         "under its own name (with input_ before one that is taken): numbers where all its labels "
         "are, else text.",
@@ -158,7 +162,8 @@ ESTIMATES = (
         "the neuron's own data decide, 0 where the population does; 0 under complete pooling, "
         "and the prior's sd stands for τ without pooling. With conditions σ² = "
         "1 / Σ_c 1 / (ω_b² + σ_c²); of a neuron×condition it is ω_b² / (ω_b² + σ_c²): 1 where its "
-        "own trials decide, 0 where the neuron's other conditions do.",
+        "own trials decide, 0 where the neuron's other conditions do. With --drift-block blocks of "
+        "trials stand for conditions here and below, and ω_d for ω_b.",
     ),
     *OWN_WEIGHT_ENDS,
     number(
@@ -295,9 +300,11 @@ POPULATION = (
         "mu_delta and tau_delta are those of a typical label, and below them stand within_sd, the "
         "sd of what a label adds to mu (within_effect[LABEL]), and interaction_sd, the sd of what "
         "it adds in one group alone (interaction_effect[LABEL]); of mu_delta the same with _delta. "
-        "condition_sd: sd of the effects of conditions on the log rates of all neurons "
-        "(condition_effect[CONDITION]); condition_ratio[CONDITION] = exp of the effect: the rates "
-        "over their geometric mean over the conditions; the effects sum to zero. With "
+        "tuning_sd (with --drift-block drift_sd): sd of the log rates of one neuron between "
+        "conditions (blocks of its trials). condition_sd: sd of the effects of conditions on the "
+        "log rates of all neurons (condition_effect[CONDITION]); condition_ratio[CONDITION] = exp "
+        "of the effect: the rates over their geometric mean over the conditions; the effects sum "
+        "to zero. With "
         "--baseline-condition or --baseline-count the same parameters without a stimulus stand as "
         "baseline_mu, baseline_tau, baseline_typical_rate ...",
     ),
@@ -506,7 +513,10 @@ LEFT_OUT = (
     *MODEL,
     text("left_out", "What is left out: one trial, or the whole neuron."),
     text("neuron", "The neuron's id, exactly as written in the input."),
-    text("condition", "The condition of the trials. Empty: the table has none, or a whole neuron."),
+    text(
+        "condition",
+        "The condition (or block) of the trials. Empty: the table has none, or a whole neuron.",
+    ),
     number("exposure", EXPOSURE_UNIT, "Exposure of each of the trials; of a neuron over all."),
     integer("count", "spikes", "Spikes in each of the trials; of a neuron over all."),
     integer("n_trials", "trials", "Number of such trials of the neuron."),

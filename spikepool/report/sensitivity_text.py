@@ -15,6 +15,7 @@ _SYMBOLS: Final = {
     "mu_delta": "μ_δ",
     "tau_delta": "τ_δ",
     "tuning_sd": "ω_b",
+    "drift_sd": "ω_d",
 }
 _DIAGNOSES: Final = {
     "fine": "fine: the data decide",

@@ -317,6 +317,7 @@ def _drift(results: RunResults, config: RunConfig) -> Json:
         "median_raw": _median(raw[drifting]),
         "median_successive": _median(drift.fano_successive[drifting]),
         "untested": drift.main_obstacle,
+        "block": config.input.drift_block,
         "fdr": config.report.fdr,
     }
 

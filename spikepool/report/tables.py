@@ -89,7 +89,7 @@ def make_tables(results: RunResults) -> dict[str, pa.Table]:
 
 
 def make_estimates(results: RunResults) -> pa.Table:
-    """One row per model × neuron, then per neuron × condition; models in the order fitted."""
+    """One row per model × neuron, then per neuron × condition (or block); models as fitted."""
     tables, neurons, conditions = [], [], []
     for model in results.models:
         tables.append(columns_table("estimates", _estimate_columns(model, results), results))
@@ -102,7 +102,7 @@ def make_estimates(results: RunResults) -> pa.Table:
             neurons.append(responses.neuron)
             conditions.append(responses.condition)
     whole = pa.concat_tables(tables).combine_chunks()
-    whole = with_factor_columns(whole, results.counts.factors, np.concatenate(conditions))
+    whole = with_factor_columns(whole, results.counts.axes, np.concatenate(conditions))
     return with_neuron_columns(whole, results.counts.neuron_columns, np.concatenate(neurons))
 
 
@@ -297,11 +297,11 @@ def _estimate_columns(model: FittedModel, results: RunResults) -> dict[str, Valu
 def _response_columns(
     model: FittedModel, responses: ResponseEstimates, results: RunResults
 ) -> dict[str, Values]:
-    """Columns of the rows of neuron × condition; empty where only a neuron has such a thing."""
+    """Columns of the rows of neuron × condition (or block); empty where only neurons have such."""
     n, tally, nothing = len(responses.neuron), results.tally, np.full(len(responses.neuron), np.nan)
     cells = {
         **model_cells(model.spec, model.engine),
-        "level": "neuron×condition",
+        "level": f"neuron×{tally.response_kind}",
         "is_primary": model.spec == results.primary,
         "rate_unit": model.estimates.rate_unit,
         "dispersion_source": None,

@@ -101,9 +101,10 @@ def _refuse(config: RunConfig, asked: AskedPrior) -> None:
             "prior shows rates and Fano factors, which estimates with standard errors have not",
             "see the priors of estimates with spikepool model --family normal",
         )
-    if config.input.condition or config.input.within:
+    if config.input.condition or config.input.drift_block or config.input.within:
         raise UsageError(
-            "prior shows one rate for each neuron: it takes no --condition and no --within",
+            "prior shows one rate for each neuron: it takes no --condition, --drift-block or "
+            "--within",
             "leave the option out",
         )
     if asked.typical_rate is not None and config.input.tables:

@@ -52,7 +52,7 @@ def check_table(counts: SpikeCounts, config: RunConfig) -> TableChecks:
     sessions = measure_company(counts, config.report.interval)
     notices = (
         *_notices_of_labels(counts, shares),
-        *drift_notices(drift, config.report.fdr),
+        *drift_notices(drift, config.report.fdr, config.input.drift_block),
         *company_notices(sessions, counts),
     )
     return TableChecks(shares, drift, sessions, notices)

@@ -127,6 +127,20 @@ def test_groups_have_parameters_of_their_own(spec, own, build_tally):
     assert "groups" not in describe_model(spec, priors, groups=("all",))
 
 
+@pytest.mark.parametrize(("pooling", "spread"), [("partial", "ω_d"), ("none", "2.5")])
+def test_drift_between_blocks_is_told(priors, pooling, spread):
+    """It is not called a condition, and has a prior of its own where it is estimated."""
+    spec = ModelSpec("poisson", "partial", None, condition_pooling=pooling, drifting=True)
+    text = describe_model(spec, priors)
+    pooled = pooling if pooling == "partial" else "no"
+    assert (
+        f"  drift       θ_ib ~ normal(θ_i, {spread}) in block b of the neuron's trials, for θ_i in "
+        f"the counts: {pooled} pooling"
+    ) in text
+    assert "condition" not in text
+    assert ("ω_d ~ half-normal(0.5)" in text) == (pooling == "partial")
+
+
 def test_labels_within_groups_are_told(priors):
     """What they add, with priors; groups do not have the sds of their own."""
     crossed = ModelSpec("nb2", "partial", "partial", within="crossed")

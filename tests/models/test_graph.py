@@ -261,6 +261,24 @@ def test_units_of_exposure_move_the_log_rates_and_nothing_else(mixed_counts, spe
             np.testing.assert_array_equal(after["delta"], before["delta"])
 
 
+@pytest.mark.parametrize("family", ["poisson", "nb2"])
+def test_drift_has_the_density_of_tuning(mixed_counts, family):
+    """With one prior of both: the cells are the same, under another name of their spread."""
+    dispersion = None if family == "poisson" else "partial"
+    tuned = ModelSpec(family, "partial", dispersion, condition_pooling="partial")
+    tally = tally_counts(mixed_counts)
+    priors = dataclasses.replace(default_priors(tally), drift_sd=HalfNormal(1.0))
+    drifting = dataclasses.replace(tuned, drifting=True)
+    models = [build_model(spec, tally, priors) for spec in (tuned, drifting)]
+    point = models[0].initial_point()
+    renamed = {name.replace("tuning_sd", "drift_sd"): value for name, value in point.items()}
+    densities = [
+        float(model.compile_logp()(at)) for model, at in zip(models, (point, renamed), strict=True)
+    ]
+    assert set(renamed) == set(models[1].initial_point())
+    assert densities[0] == pytest.approx(densities[1], rel=1e-12)
+
+
 @every_model
 def test_variables_are_named_by_neuron(mixed_counts, spec):
     """θ, δ and the unpooled dispersions carry the neurons' names."""

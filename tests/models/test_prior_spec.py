@@ -35,7 +35,7 @@ POSITIVE |= {"inverse-gamma", "uniform"}
 ALLOWED = dict.fromkeys(PARAMETERS, POSITIVE) | {"mu": {"normal", "uniform"}}
 ALLOWED |= {"theta": {"normal"}}
 SDS_WITHIN = {"within_sd", "interaction_sd", "within_sd_delta", "interaction_sd_delta"}
-ON_THE_SQUARE = {"tau", "tau_delta", "tuning_sd", "condition_sd"} | SDS_WITHIN
+ON_THE_SQUARE = {"tau", "tau_delta", "tuning_sd", "drift_sd", "condition_sd"} | SDS_WITHIN
 
 
 @pytest.fixture

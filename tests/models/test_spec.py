@@ -62,6 +62,22 @@ def test_poisson_and_only_poisson_has_no_dispersion():
         ModelSpec("nb2", "none", None)
 
 
+def test_only_rates_that_differ_drift():
+    """Blocks are told from conditions by the name of the spread, and by the model's own."""
+    drifting = ModelSpec("nb2", "partial", "partial", condition_pooling="partial", drifting=True)
+    assert (drifting.name, drifting.label) == (
+        "nb2-partial-drifting",
+        "NB2 partial (drifting rates)",
+    )
+    assert drifting.response_sd == "drift_sd"
+    assert replace(drifting, drifting=False).response_sd == "tuning_sd"
+    for pooling in (None, "complete"):
+        with pytest.raises(ValueError, match="only rates that differ between blocks"):
+            replace(drifting, condition_pooling=pooling)
+    with pytest.raises(ValueError, match="only rates that differ between blocks"):
+        replace(drifting, condition_effects=True)
+
+
 @pytest.mark.parametrize("pooling", ["none", "complete"])
 def test_only_partial_pooling_has_a_population(pooling):
     """Another population than the normal one is refused elsewhere."""

@@ -66,16 +66,17 @@ def total_with_gradient(
     in_parallel(run, marginal.tasks(), marginal.cores)
     slopes = dict(zip(names, gradient.sum(axis=0).tolist(), strict=True))
     if region.tuning is not None and region.tuning.fixed is None:
-        slopes["tuning_sd"] = _tuning_slope(marginal, phi)
+        name = region.tuning.name
+        slopes[name] = _tuning_slope(marginal, phi, name)
     return float(out.sum()), slopes
 
 
-def _tuning_slope(marginal: MarginalLikelihood, phi: Mapping[str, float]) -> float:
+def _tuning_slope(marginal: MarginalLikelihood, phi: Mapping[str, float], name: str) -> float:
     """Slope along ω: a symmetric difference, exact to about 1e-7."""
     ends = {name: np.full(2, value) for name, value in phi.items()}
-    ends["tuning_sd"] = phi["tuning_sd"] * np.array([1 - _DIFFERENCE, 1 + _DIFFERENCE])
+    ends[name] = phi[name] * np.array([1 - _DIFFERENCE, 1 + _DIFFERENCE])
     below, above = marginal.total(ends, 2)
-    return float((above - below) / (2 * _DIFFERENCE * phi["tuning_sd"]))
+    return float((above - below) / (2 * _DIFFERENCE * phi[name]))
 
 
 def _names(level: Level | None) -> tuple[str, ...]:

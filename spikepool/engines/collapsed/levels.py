@@ -280,14 +280,17 @@ class TuningLevel:
     Attributes
     ----------
     fixed : float or None
-        ω where it is not estimated; None: the hyperparameter ``tuning_sd``.
+        ω where it is not estimated; None: a hyperparameter.
+    name : str
+        Of that hyperparameter.
     """
 
     fixed: float | None = None
+    name: str = "tuning_sd"
 
     def sd(self, phi: Hyperparameters, draws: int) -> FloatArray:
         """ω of D hyperparameters; shape (D,)."""
-        return np.full(draws, self.fixed) if self.fixed is not None else phi["tuning_sd"]
+        return np.full(draws, self.fixed) if self.fixed is not None else phi[self.name]
 
 
 def _shape(phi: Hyperparameters) -> tuple[int, ...]:

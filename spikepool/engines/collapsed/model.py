@@ -95,7 +95,8 @@ def tuning_of(spec: ModelSpec) -> TuningLevel | None:
     """Where the responses to each condition come from; None where all are alike."""
     if not spec.is_tuned:
         return None
-    return TuningLevel(None if spec.condition_pooling == "partial" else RATE_SD)
+    fixed = None if spec.condition_pooling == "partial" else RATE_SD
+    return TuningLevel(fixed, spec.response_sd)
 
 
 def _rate_level(spec: ModelSpec, priors: Priors) -> Level:

@@ -46,7 +46,7 @@ _LEFT_OUT = LeftOut(
 
 def find_conditions(specs: Sequence[ModelSpec], tally: Tally) -> Iterator[Finding]:
     """Look at how conditions and neurons are crossed."""
-    tuned = tuple(spec for spec in specs if spec.condition_pooling == "partial")
+    tuned = tuple(s for s in specs if s.condition_pooling == "partial" and not s.drifting)
     if not tuned:
         return
     yield from _find_confounded(tuned, tally)

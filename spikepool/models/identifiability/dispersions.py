@@ -165,7 +165,7 @@ def _find_one_mean(specs: Sequence[ModelSpec], tally: Tally) -> Iterator[Finding
     both = tuple(spec for spec in specs if spec.family in ("nb1", "nb2"))
     if {spec.family for spec in both} != {"nb1", "nb2"}:
         return
-    tuned = any(spec.is_tuned for spec in both)
+    tuned = any(spec.is_tuned and not spec.drifting for spec in both)
     condition = tally.condition if tuned else np.zeros_like(tally.condition)
     if any(spec.dispersion_scaling == "duration" for spec in both):
         if not _differ_within_neurons(tally, condition):

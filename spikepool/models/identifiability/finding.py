@@ -12,11 +12,11 @@ from spikepool.models.spec import ModelSpec
 
 type Severity = Literal["refused", "left_out", "weak", "enough"]
 type Scope = Literal["design", "group", "neuron"]
-type Quantity = Literal["rates", "spread of rates", "dispersions", "tuning", "contrasts"]
+type Quantity = Literal["rates", "spread of rates", "dispersions", "tuning", "drift", "contrasts"]
 type Choice = Literal["family", "pooling", "condition_pooling"]
 
 QUANTITIES: tuple[Quantity, ...] = (
-    "rates", "spread of rates", "dispersions", "tuning", "contrasts",
+    "rates", "spread of rates", "dispersions", "tuning", "drift", "contrasts",
 )  # fmt: skip
 """What a user asks of a table, in the order of a report."""
 

@@ -8,6 +8,7 @@ from spikepool.data.spike_counts import Notice
 from spikepool.data.tally import Tally
 from spikepool.errors import NotIdentifiableError
 from spikepool.models.identifiability import (
+    blocks,
     conditions,
     dispersions,
     labels,
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     *(repeats.NO_REPEATS, repeats.NO_REPEATED_CONDITIONS, repeats.FEW_REPEATS),
     *(populations.ONE_NEURON, populations.ONE_DISPERSION, populations.FEW, populations.NO_SPIKES),
     *(conditions.ONE_CONDITION, conditions.FEW_TUNED, conditions.FEW_EFFECTS),
+    *(blocks.ONE_BLOCK, blocks.FEW_BLOCKS),
     *(labels.ONE_LABEL, labels.LABELS_ARE_GROUPS, labels.FEW),
     *(dispersions.GAIN, dispersions.FANO),
     *(dispersions.ONE_MEAN, dispersions.ONE_RATE),
@@ -46,6 +48,7 @@ def find_all(specs: Sequence[ModelSpec], tally: Tally) -> tuple[Finding, ...]:
         *repeats.find_repeats(specs, tally),
         *populations.find_populations(specs, tally),
         *conditions.find_conditions(specs, tally),
+        *blocks.find_blocks(specs, tally),
         *labels.find_labels(specs, tally),
         *dispersions.find_dispersions(specs, tally),
         *neurons.find_neurons(specs, tally),
@@ -95,7 +98,7 @@ def _without(choice: Choice, spec: ModelSpec) -> tuple[ModelSpec, ...]:
         case "pooling":
             return () if spec.pooling == "partial" else (spec,)
         case "condition_pooling":
-            return (replace(spec, condition_pooling="complete"),)
+            return (replace(spec, condition_pooling="complete", drifting=False),)
 
 
 def refuse(options: ModelOptions, findings: Iterable[Finding]) -> None:

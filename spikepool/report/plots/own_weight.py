@@ -40,7 +40,7 @@ def prepare_own_weight(
     estimates : NeuronEstimates
         Of a partially pooled model.
     population : sequence of PopulationParameter
-        Of the same model; ``tau`` and ``tuning_sd`` are used.
+        Of the same model; ``tau`` and ``tuning_sd`` (or ``drift_sd``) are used.
     groups : sequence of str, optional
         Of every neuron, where there are several.
 
@@ -49,8 +49,8 @@ def prepare_own_weight(
     DataFrame
         Part ``neuron``: `information` is the expected spikes over the Fano factor, n m/F = 1/σ²
         at posterior medians (for Poisson the expected spikes themselves), with conditions
-        Σ_c 1/(ω_b² + σ_c²), and ω_b is in `tuning_sd`; `own_weight` with its interval. Part
-        ``curve``, of each group: τ²/(τ² + 1/information) at the median of τ, with `lower` and
+        or blocks Σ_c 1/(ω_b² + σ_c²), and ω_b is in `tuning_sd`; `own_weight` with its interval.
+        Part ``curve``, of each group: τ²/(τ² + 1/information) at the median of τ, with `lower` and
         `upper` at the ends of its interval.
     """
     tuning_sd = _tuning_sds(estimates, population, groups)
@@ -76,7 +76,7 @@ def _tuning_sds(
     size = len(estimates.neurons)
     if estimates.responses is None:
         return np.full(size, np.nan)
-    known = by_group(population, "tuning_sd")
+    known = by_group(population, estimates.spec.response_sd)
     if not known:
         return np.full(size, RATE_SD)
     names = groups or list(known) * size

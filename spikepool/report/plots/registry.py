@@ -21,7 +21,7 @@ from spikepool.report.plots.shrinkage import draw_shrinkage
 from spikepool.report.plots.style import PlotStyle
 from spikepool.report.plots.tau_prior_posterior import draw_tau_prior_posterior
 from spikepool.report.plots.trace import draw_trace
-from spikepool.report.plots.tuning import draw_tuning
+from spikepool.report.plots.tuning import draw_drift, draw_tuning
 from spikepool.report.plots.variance_parts import draw_variance_parts
 
 type Draw[A] = Callable[[pd.DataFrame, A, PlotStyle], Figure]
@@ -36,6 +36,7 @@ PICTURES: Final[dict[str, Draw[About]]] = {
     "groups": draw_groups,
     "evoked": draw_evoked,
     "tuning": draw_tuning,
+    "drift": draw_drift,
     "predictive": draw_predictive,
     "calibration": draw_calibration,
     "variance_parts": draw_variance_parts,

@@ -27,6 +27,7 @@ NAMES: Final = {
     "tau": "τ, spread of log rates",
     "tau_delta": "τ_δ, spread of log dispersions",
     "tuning_sd": "ω_b, spread between conditions",
+    "drift_sd": "ω_d, spread between blocks of trials",
     "condition_sd": "ω_c, spread of effects of conditions",
     "gain_sd": "gain sd",
     "excess_fano": "excess Fano factor",

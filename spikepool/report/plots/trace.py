@@ -27,6 +27,7 @@ NAMES: Final = {
     "gain_sd": "gain sd",
     "excess_fano": "excess Fano",
     "tuning_sd": "tuning sd",
+    "drift_sd": "drift sd",
 }
 _MOST_POINTS: Final = 1000
 _BINS: Final = 30

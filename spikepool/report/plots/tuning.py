@@ -14,13 +14,24 @@ from spikepool.report.plots.about import About
 from spikepool.report.plots.numbers import numbers, part, table
 from spikepool.report.plots.stimulus_axis import StimulusAxis, stimulus_axis
 from spikepool.report.plots.style import PlotStyle
-from spikepool.report.plots.tuning_key import draw_key, draw_strengths, key_mm, key_of, sentences_on
+from spikepool.report.plots.tuning_key import (
+    Words,
+    draw_key,
+    draw_strengths,
+    key_mm,
+    key_of,
+    sentences_on,
+)
 from spikepool.report.plots.tuning_panel import Stimulus, draw_panel, stimulus_of
 
 COLUMNS: Final = (
     *("neuron", "condition", "axis", "kind", "period", "series", "panel", "x", "raw", "rate"),
     *("lower", "upper", "own_weight", "raw_strength", "strength"),
 )
+TUNING: Final = Words(
+    "tuning strength", "conditions", "responses", "No neuron was recorded in two conditions."
+)
+DRIFT: Final = Words("drift", "blocks of trials", "blocks", "No neuron has two blocks of trials.")
 MOST_PANELS: Final = 12
 _PANEL_MM: Final = 29.0
 _STRENGTHS_MM: Final = 42.0
@@ -130,14 +141,23 @@ def _responses(
 
 def draw_tuning(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
     """Draw a panel per chosen neuron, and below them the tuning strengths of all."""
+    return _draw_responses(data, about, TUNING, style)
+
+
+def draw_drift(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
+    """Draw how the rates of chosen neurons drift from block to block, and how far those of all."""
+    return _draw_responses(data, about, DRIFT, style)
+
+
+def _draw_responses(data: pd.DataFrame, about: About, words: Words, style: PlotStyle) -> Figure:
     neurons = part(data, "neuron")
     shown = neurons[np.isfinite(numbers(neurons, "panel"))].sort_values("panel", kind="stable")
     if not len(shown):
-        return canvas.empty("No neuron was recorded in two conditions.", about, style)
+        return canvas.empty(words.nothing, about, style)
     with style.context():
         width = style.width(180)
         columns = _columns(len(shown), width / style.scale)
-        rows, sentences = -(-len(shown) // columns), sentences_on(neurons)
+        rows, sentences = -(-len(shown) // columns), sentences_on(neurons, words)
         beside = sentences if columns >= _COLUMNS_FOR_TEXT else []
         room = max(columns - 1, 1) * width / columns - 6 * style.scale
         key = key_of(data, about, beside, room, style)
@@ -148,7 +168,7 @@ def draw_tuning(data: pd.DataFrame, about: About, style: PlotStyle) -> Figure:
         figure = canvas.new_figure(about, style, width, height)
         grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
         _draw_panels(figure, grid, data, shown, stimulus, about, style)
-        draw_strengths(figure.add_subplot(grid[rows, 0]), neurons, style)
+        draw_strengths(figure.add_subplot(grid[rows, 0]), neurons, words, style)
         draw_key(figure.add_subplot(grid[rows, 1:] if columns > 1 else grid[rows + 1, 0]), key)
         if not beside:
             canvas.write_foot(figure, sentences, style, width)

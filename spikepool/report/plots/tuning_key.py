@@ -1,6 +1,7 @@
 """What stands below tuning curves: the tuning strength of every neuron, and what marks mean."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,14 +16,36 @@ from spikepool.report.plots.labels import printable
 from spikepool.report.plots.numbers import numbers, part, texts
 from spikepool.report.plots.style import BLUE, GREY, INK, VERMILION, PlotStyle, series_colours
 
+
+@dataclass(frozen=True)
+class Words:
+    """What the rates of one neuron differ between, in words.
+
+    Attributes
+    ----------
+    strength : str
+        The spread of its log rates.
+    between : str
+    responses : str
+        What has a rate.
+    nothing : str
+        Where no neuron has two of them.
+    """
+
+    strength: str
+    between: str
+    responses: str
+    nothing: str
+
+
 type Key = list[tuple[str, Any]]
 
 _HANDLE: Final = 7
 """Width of a handle and the space beside it, in characters."""
 
 
-def draw_strengths(axes: Any, neurons: pd.DataFrame, style: PlotStyle) -> None:
-    """Draw pooled against raw tuning strength of every neuron; those with a panel are ringed."""
+def draw_strengths(axes: Any, neurons: pd.DataFrame, words: Words, style: PlotStyle) -> None:
+    """Draw pooled against raw strength of every neuron; those with a panel are ringed."""
     raw, pooled = numbers(neurons, "raw_strength"), numbers(neurons, "strength")
     many = len(neurons) > 150
     top = 1.06 * float(np.nanmax([*raw, *pooled]))
@@ -40,8 +63,8 @@ def draw_strengths(axes: Any, neurons: pd.DataFrame, style: PlotStyle) -> None:
     axes.set_ylim(0, top)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.set_xlabel("raw tuning strength")
-    axes.set_ylabel("pooled tuning strength")
+    axes.set_xlabel(f"raw {words.strength}")
+    axes.set_ylabel(f"pooled {words.strength}")
 
 
 def key_mm(key: Key) -> float:
@@ -76,19 +99,19 @@ def _marks(data: pd.DataFrame, about: About, style: PlotStyle) -> Key:
     ]
 
 
-def sentences_on(neurons: pd.DataFrame) -> list[str]:
+def sentences_on(neurons: pd.DataFrame, words: Words) -> list[str]:
     """Say which neurons have a panel, and what the numbers are."""
     shown, of = int(np.isfinite(numbers(neurons, "panel")).sum()), len(neurons)
     choice = (
-        f"Shown are {shown} of {of:,} neurons, one of each twelfth by tuning strength, the "
+        f"Shown are {shown} of {of:,} neurons, one of each twelfth by {words.strength}, the "
         "strongest first; by turns that of least and of most own weight."
         if shown < of
-        else "Neurons by tuning strength, the strongest first."
+        else f"Neurons by {words.strength}, the strongest first."
     )
     ringed = "; ringed: neurons shown" if shown < of else ""
     meaning = (
-        "κ: mean own weight of the neuron's responses. Tuning strength: sd of ln rates between "
-        f"conditions{ringed}."
+        f"κ: mean own weight of the neuron's {words.responses}. {words.strength.capitalize()}: "
+        f"sd of ln rates between {words.between}{ringed}."
     )
     return [choice, meaning]
 

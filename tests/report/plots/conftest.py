@@ -44,6 +44,7 @@ PRIORS = {
     "tau": (GRID, 2 / np.pi / (1 + GRID**2)),
     "tau_delta": (GRID, 4 * np.exp(-2 * GRID**2) / np.sqrt(2 * np.pi)),
 }
+BLOCKS = Factor("block", tuple(str(i) for i in range(1, 9)), is_input=False)
 DIRECTION = Factor("direction", tuple(str(45 * i) for i in range(8)), 360.0)
 
 
@@ -185,6 +186,7 @@ def pictures_of(fit):
             simulated.simulate_evoked(len(fit.estimates.neurons)), fit.estimates.neurons, ()
         ),
         "tuning": tuning_of(fit, [DIRECTION], 2),
+        "drift": tuning_of(fit, [BLOCKS], 2),
         "predictive": prepare_predictive(fit.check),
         "calibration": prepare_calibration(fit.check),
         "trace": prepare_trace(fit.draws, fit.population),

@@ -13,6 +13,7 @@ from spikepool.report.plots.numbers import from_csv, to_csv
 from spikepool.report.plots.registry import PICTURES
 from spikepool.report.plots.stimulus_axis import stimulus_axis
 from spikepool.report.plots.style import PlotStyle
+from spikepool.report.plots.tuning import TUNING
 from spikepool.report.plots.tuning_key import draw_strengths, sentences_on
 
 PAPER, COLUMN, SLIDES = PlotStyle(), PlotStyle(width_mm=85), PlotStyle("slides", 250)
@@ -241,7 +242,7 @@ class TestDrawn:
     def test_a_choice_of_some_is_stated(self, simulate, tuned):
         """With how many there are."""
         data = tuned(simulate(61), crossed("xy"), 30)
-        choice, meaning = sentences_on(data[data["part"] == "neuron"])
+        choice, meaning = sentences_on(data[data["part"] == "neuron"], TUNING)
         assert "Shown are 12 of 30 neurons, one of each twelfth by tuning strength" in choice
         assert "ringed" in meaning
 
@@ -260,7 +261,7 @@ class TestDrawn:
         data = tuned(simulate(61), crossed("xy"), n_tuned)
         neurons = data[data["part"] == "neuron"]
         figure = mpl.figure.Figure()
-        draw_strengths(figure.subplots(), neurons, PAPER)
+        draw_strengths(figure.subplots(), neurons, TUNING, PAPER)
         (marks,) = drawn(figure, "strengths")
         wanted = neurons[["raw_strength", "strength"]].to_numpy()
         np.testing.assert_array_equal(marks.get_offsets(), wanted)
