@@ -1,4 +1,4 @@
-"""`spikepool plot`: draw the pictures of a finished run again."""
+"""`spikepool plot`: draw the pictures of a finished run, of any kind, again."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +9,9 @@ from spikepool.errors import BadDataError, NoInputError, UsageError
 
 
 def plot_command(
-    results: Annotated[Path, typer.Argument(metavar="OUT", help="Output directory of a fit.")],
+    results: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Output directory of fit, prior or sensitivity.")
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Where to. [default: OUT-plots]"),
@@ -22,7 +24,7 @@ def plot_command(
     ] = None,
     plots: Annotated[str, typer.Option(help="Formats: png, svg, pdf.")] = "png",
 ) -> None:
-    """Draw the plots of a fit again, in another size or style, from the stored numbers.
+    """Draw the plots of a run again, in another size or style, from the stored numbers.
 
     Example: spikepool plot results --style slides --width 250mm --plots svg
     """
@@ -38,7 +40,8 @@ def plot_command(
     except ValueError as error:
         raise UsageError(f"--width: {error}") from error
     folder = output or _beside(results)
-    written = write_files(folder, redraw_pictures(about, tables, formats, chosen))
+    drawn = redraw_pictures(about, tables, formats, chosen)
+    written = write_files(folder, ((Path(name).name, data) for name, data in drawn))
     print(f"{len(written)} plots · {folder}")
 
 
@@ -66,7 +69,7 @@ def _stored(results: Path) -> tuple[bytes, dict[str, str]]:
         files = sorted((results / DATA_FOLDER).glob("*.csv"))
         return about, {file.stem: file.read_text(encoding="utf-8") for file in files}
     except FileNotFoundError as error:
-        hint = "name the output directory of a fit that drew plots (not --plots none)"
+        hint = "name the output directory of a run that drew plots (not --plots none)"
         raise NoInputError(f"{results} holds no numbers of plots", hint) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadDataError(f"{results}: the numbers of plots cannot be read: {error}") from error

@@ -80,12 +80,9 @@ def prior_command(
 
 def _files(run: "PriorRun", config: "RunConfig") -> Iterator[tuple[str, bytes]]:
     from spikepool.report.arrow_tables import table_of_rows
+    from spikepool.report.pictures import Picture, render_pictures
     from spikepool.report.plots.about import AboutPrior
-    from spikepool.report.plots.canvas import render
-    from spikepool.report.plots.prior_predictive import (
-        draw_prior_predictive,
-        prepare_prior_predictive,
-    )
+    from spikepool.report.plots.prior_predictive import prepare_prior_predictive
     from spikepool.report.plots.style import PlotStyle
     from spikepool.report.prior_text import PRIOR_PREDICTIVE, prior_rows
     from spikepool.report.table_files import render_tables
@@ -93,9 +90,9 @@ def _files(run: "PriorRun", config: "RunConfig") -> Iterator[tuple[str, bytes]]:
     name, report = "prior_predictive", config.report
     rows = table_of_rows(name, PRIOR_PREDICTIVE, list(prior_rows(run.predicted, run.rate_unit)))
     yield from render_tables({name: rows}, report.tables, csv_safe=report.csv_safe).items()
+    if not report.plots:
+        return
     draws = len(run.predicted[0].rate)
     about = AboutPrior("", run.design.trials, run.design.exposure, run.rate_unit, draws)
     data = prepare_prior_predictive(run.predicted, run.typical_rate, report.interval)
-    figure = draw_prior_predictive(data, about, PlotStyle())
-    for image_format in report.plots:
-        yield f"{name}.{image_format}", render(figure, image_format, PlotStyle())
+    yield from render_pictures([Picture(name, about, data)], report.plots, PlotStyle())

@@ -106,25 +106,21 @@ def _files(
     tables = make_sensitivity_tables(found, plan.table.rate_unit)
     report = config.report
     yield from render_tables(tables, report.tables, csv_safe=report.csv_safe).items()
-    yield from _picture(plan, found, config)
+    if report.plots:
+        yield from _picture(plan, found, config)
     yield "sensitivity.json", (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
 
 
 def _picture(
     plan: "SensitivityPlan", found: "Sensitivity", config: "RunConfig"
 ) -> Iterator[tuple[str, bytes]]:
+    from spikepool.report.pictures import Picture, render_pictures
     from spikepool.report.plots.about import About
-    from spikepool.report.plots.canvas import render
     from spikepool.report.plots.style import PlotStyle
-    from spikepool.report.plots.tau_under_priors import (
-        draw_tau_under_priors,
-        prepare_tau_under_priors,
-    )
+    from spikepool.report.plots.tau_under_priors import prepare_tau_under_priors
 
     tally, interval = plan.tally, config.report.interval
     trials = int(tally.n_trials.sum())
     about = About(found.spec.label, tally.n_neurons, trials, tally.rate_unit, interval)
-    data = prepare_tau_under_priors(found, interval)
-    for image_format in config.report.plots:
-        figure = draw_tau_under_priors(data, about, PlotStyle())
-        yield f"tau_under_priors.{image_format}", render(figure, image_format, PlotStyle())
+    picture = Picture("tau_under_priors", about, prepare_tau_under_priors(found, interval))
+    yield from render_pictures([picture], config.report.plots, PlotStyle())

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from spikepool.errors import BadDataError
-from spikepool.report.plots.about import About, AboutEstimates
+from spikepool.report.plots.about import About, AboutEstimates, AboutPrior
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from spikepool.report.plots.canvas import ImageFormat
     from spikepool.report.plots.style import PlotStyle
+
+type AnyAbout = About | AboutEstimates | AboutPrior
 
 FOLDER = "plots"
 DATA_FOLDER = "plots/data"
@@ -28,13 +30,13 @@ class Picture:
     Attributes
     ----------
     name : str
-    about : About or AboutEstimates
+    about : About, AboutEstimates or AboutPrior
     data : DataFrame
         The numbers behind it.
     """
 
     name: str
-    about: About | AboutEstimates
+    about: AnyAbout
     data: "pd.DataFrame"
 
 
@@ -57,7 +59,7 @@ def render_pictures(
     from spikepool.report.plots.numbers import to_csv
 
     formats = tuple(formats)
-    abouts: dict[str, About | AboutEstimates] = {}
+    abouts: dict[str, AnyAbout] = {}
     for picture in pictures:
         abouts[picture.name] = picture.about
         yield f"{DATA_FOLDER}/{picture.name}.csv", to_csv(picture.data).encode()
@@ -92,7 +94,7 @@ def redraw_pictures(
 
     formats = tuple(formats)
     try:
-        abouts = TypeAdapter(dict[str, About | AboutEstimates]).validate_json(about)
+        abouts = TypeAdapter(dict[str, AnyAbout]).validate_json(about)
     except ValueError as error:
         raise BadDataError(f"{ABOUT_FILE} is not as it was written: {error}") from error
     for name, of_picture in abouts.items():
@@ -119,6 +121,6 @@ def _drawn(
         yield f"{FOLDER}/{picture.name}.{image_format}", render(figure, image_format, style)
 
 
-def _about_bytes(abouts: dict[str, About | AboutEstimates]) -> bytes:
+def _about_bytes(abouts: dict[str, AnyAbout]) -> bytes:
     fields = {name: asdict(about) for name, about in abouts.items()}
     return (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode()

@@ -183,7 +183,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
     folder : Path
         Not the folder of a run, whose manifest would no longer hold.
     files : iterable of (str, bytes)
-        Name, with ``/``, of which the last part is used; and content.
+        Path in the folder, with ``/``, and content.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
     """
     refuse_folder_of_run(folder)
     try:
-        return [_write_over(folder / Path(name).name, data) for name, data in files]
+        return [_write_over(folder / name, data) for name, data in files]
     except OSError as error:
         shown = shown_path(str(folder))
         raise ReadWriteError(f"cannot write {shown}: {_reason(error)}", _NO_SPACE) from error

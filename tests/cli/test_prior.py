@@ -29,7 +29,10 @@ def test_report_without_a_table(spikepool, tmp_path):
     assert lines[2] == "Poisson none: theta ~ normal(2.303, 2.5)"
     assert lines[3].split() == ["2.5", "%", "25", "%", "50", "%", "75", "%", "97.5", "%"]
     assert lines[4].startswith("  rate (spikes/s)")
-    assert (folder / "prior_predictive.png").is_file()
+    drawn = folder / "plots/prior_predictive.png"
+    assert spikepool("plot", folder).code == 0
+    again = tmp_path / "prior-plots/prior_predictive.png"
+    assert again.read_bytes() == drawn.read_bytes()
     with (folder / "prior_predictive.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["quantity"] for row in rows] == ["rate", "fano", "own_weight"]

@@ -44,7 +44,10 @@ def test_report(counts, spikepool, tmp_path):
     (line,) = (line for line in lines if line.startswith("  τ  "))
     assert f"{scaled['prior_sensitivity']:.3f}" in line
     assert ("fine" in line) == (scaled["diagnosis"] == "fine")
-    assert (folder / "tau_under_priors.png").is_file()
+    drawn = folder / "plots/tau_under_priors.png"
+    assert spikepool("plot", folder).code == 0
+    again = tmp_path / "found-plots/tau_under_priors.png"
+    assert again.read_bytes() == drawn.read_bytes()
     tables = {name: pq.read_table(folder / f"{name}.parquet") for name in SENSITIVITY_SCHEMAS}
     for name, columns in SENSITIVITY_SCHEMAS.items():
         assert tables[name].column_names == [column.name for column in columns]

@@ -413,9 +413,9 @@ def test_pictures_are_drawn_over_earlier_ones(tmp_path):
     """Drawing again replaces the pictures of those names and nothing else."""
     folder = tmp_path / "a/pictures"
     written = write_files(folder, [("plots/x.png", b"1"), ("plots/y.png", b"1")])
-    assert written == [folder / "x.png", folder / "y.png"]
+    assert written == [folder / "plots/x.png", folder / "plots/y.png"]
     write_files(folder, [("plots/x.png", b"2")])
-    assert tree(folder) == {"x.png": "2", "y.png": "1"}
+    assert tree(folder) == {"plots/x.png": "2", "plots/y.png": "1"}
 
 
 def test_pictures_are_not_drawn_into_a_run(old, tmp_path):

@@ -1,4 +1,4 @@
-"""Every picture by name, of either kind of table: what `spikepool plot` draws again."""
+"""Every picture by name, of every kind of run: what `spikepool plot` draws again."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import pandas as pd
 from matplotlib.figure import Figure
 
-from spikepool.report.plots.about import About, AboutEstimates
+from spikepool.report.plots.about import About, AboutEstimates, AboutPrior
 from spikepool.report.plots.calibration import draw_calibration
 from spikepool.report.plots.dispersion_shrinkage import draw_dispersion_shrinkage
 from spikepool.report.plots.estimates import draw_estimate_forest, draw_estimate_shrinkage
@@ -17,9 +17,11 @@ from spikepool.report.plots.matched_fano import draw_matched_fano
 from spikepool.report.plots.overdispersion import draw_overdispersion
 from spikepool.report.plots.own_weight import draw_own_weight
 from spikepool.report.plots.predictive import draw_predictive
+from spikepool.report.plots.prior_predictive import draw_prior_predictive
 from spikepool.report.plots.shrinkage import draw_shrinkage
 from spikepool.report.plots.style import PlotStyle
 from spikepool.report.plots.tau_prior_posterior import draw_tau_prior_posterior
+from spikepool.report.plots.tau_under_priors import draw_tau_under_priors
 from spikepool.report.plots.trace import draw_trace
 from spikepool.report.plots.tuning import draw_drift, draw_tuning
 from spikepool.report.plots.variance_parts import draw_variance_parts
@@ -44,6 +46,14 @@ PICTURES: Final[dict[str, Draw[About]]] = {
     "trace": draw_trace,
 }
 
+PICTURES_OF_SENSITIVITY: Final[dict[str, Draw[About]]] = {
+    "tau_under_priors": draw_tau_under_priors,
+}
+
+PICTURES_OF_PRIORS: Final[dict[str, Draw[AboutPrior]]] = {
+    "prior_predictive": draw_prior_predictive,
+}
+
 PICTURES_OF_ESTIMATES: Final[dict[str, Draw[AboutEstimates]]] = {
     "shrinkage": draw_estimate_shrinkage,
     "forest": draw_estimate_forest,
@@ -51,11 +61,13 @@ PICTURES_OF_ESTIMATES: Final[dict[str, Draw[AboutEstimates]]] = {
 
 
 def draw_picture(
-    name: str, data: pd.DataFrame, about: About | AboutEstimates, style: PlotStyle
+    name: str, data: pd.DataFrame, about: About | AboutEstimates | AboutPrior, style: PlotStyle
 ) -> Figure:
-    """Draw a picture by its name; one that its kind of table does not have is a KeyError."""
+    """Draw a picture by its name; one that its kind of run does not have is a KeyError."""
     match about:
         case About():
-            return PICTURES[name](data, about, style)
+            return (PICTURES | PICTURES_OF_SENSITIVITY)[name](data, about, style)
+        case AboutPrior():
+            return PICTURES_OF_PRIORS[name](data, about, style)
         case AboutEstimates():
             return PICTURES_OF_ESTIMATES[name](data, about, style)

@@ -15,8 +15,10 @@ from spikepool.report.plots.registry import PICTURES
 from spikepool.report.plots.style import PlotStyle
 
 SIZES = (1, 3, 12, 61, 151)
-SHEETS = [(name, n) for name in PICTURES for n in SIZES if name != "tuning" or n <= 3]
-"""Tuning curves have a panel for each of a dozen neurons at most: see `test_tuning.py`."""
+SHEETS = [
+    (name, n) for name in PICTURES for n in SIZES if name not in ("tuning", "drift") or n <= 3
+]
+"""Those two have a panel for each of a dozen neurons at most: see `test_tuning.py`."""
 STYLES = (
     PlotStyle(),
     PlotStyle(width_mm=85),
