@@ -130,6 +130,6 @@ def _refuse_repeats(counts: SpikeCounts, time: FloatArray, order: IntArray) -> N
         raise UsageError(
             f"--drift-block needs the order of the trials, and trial {quoted(trial)} of neuron "
             f"{quoted(counts.neuron.values[neuron[row]])} stands twice",
-            "number the trials of each neuron in the order of recording, over all its stimuli and "
-            "sessions",
+            "keep one stimulus and session with --where, or number each neuron's trials in the "
+            "order of recording",
         )
