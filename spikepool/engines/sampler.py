@@ -61,6 +61,9 @@ class CompiledModel:
 def compile_model(model: Any, names: list[str], *, freeze: bool = True) -> CompiledModel:
     """Turn a PyMC model into machine code.
 
+    Without reordered arithmetic: it would differ between code just compiled and the same code from
+    PyTensor's cache, and so would a run and its repetition.
+
     Parameters
     ----------
     model : pymc.Model
@@ -70,9 +73,11 @@ def compile_model(model: Any, names: list[str], *, freeze: bool = True) -> Compi
         Whether the model's data stay as they are, which makes faster code.
     """
     import nutpie
+    import pytensor
 
     started = time.perf_counter()
-    compiled = nutpie.compile_pymc_model(model, var_names=names, freeze_model=freeze)
+    with pytensor.config.change_flags(numba__fastmath=False):
+        compiled = nutpie.compile_pymc_model(model, var_names=names, freeze_model=freeze)
     return CompiledModel(compiled, names, time.perf_counter() - started)
 
 

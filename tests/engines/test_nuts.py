@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytensor
 import pytest
 from scipy import integrate, stats
 
@@ -83,6 +84,18 @@ def test_draws_do_not_depend_on_the_cores(nb2_draws):
     """One seed gives one set of draws on one core and on two."""
     again = sample(PARTIAL["nb2"], tally_of(SMALL), seed=3, cores=2, **FEW)
     assert same_draws(nb2_draws, again)
+
+
+def test_arithmetic_is_not_reordered(monkeypatch):
+    """Else the first run, which compiles, has other draws than the next, which loads the code."""
+    flags = []
+
+    def compile_pymc_model(*_, **__):
+        flags.append(pytensor.config.numba__fastmath)
+
+    monkeypatch.setattr("nutpie.compile_pymc_model", compile_pymc_model)
+    sampler.compile_model(None, [])
+    assert flags == [False]
 
 
 def test_another_seed_gives_other_draws(nb2_draws):
