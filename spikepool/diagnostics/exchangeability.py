@@ -28,6 +28,7 @@ MOST_LEVELS = 50
 FEWEST_NEURONS = 3
 """A level needs so many neurons."""
 PERMUTATIONS = 1999
+_VALUES_AT_ONCE = 1_000_000
 _LEAST_WEIGHT = 0.05
 """Neurons whose data say less than this of the quantity are left out."""
 
@@ -189,7 +190,7 @@ def _two_tests(
     between = _between(scores)
     for name, statistic, permuted, sd in (
         (names[0], _means, scores.z, between),
-        (names[1], _spreads, _residuals(scores), float("nan")),
+        (names[1], _spreads, _residuals(scores, scores.z), float("nan")),
     ):
         pvalue = _pvalue(scores, statistic, permuted, np.random.default_rng([seed, 3]))
         yield ExchangeabilityTest(column.name, name, levels, neurons, sd, pvalue, float("nan"))
@@ -239,48 +240,57 @@ def _between(scores: _Scores) -> float:
     group_of_level = scores.group[np.unique(scores.level, return_index=True)[1]]
     squares = np.bincount(group_of_level, weights=information**2)
     free = len(information) - len(in_group)
-    variance = (_means(scores, scores.z) - free) / np.sum(in_group - squares / in_group)
+    variance = (float(_means(scores, scores.z)) - free) / np.sum(in_group - squares / in_group)
     return float(np.sqrt(max(variance, 0.0)))
 
 
-def _means(scores: _Scores, z: FloatArray) -> float:
-    """Score statistic of a mean for each level."""
+def _means(scores: _Scores, z: FloatArray) -> FloatArray:
+    """Score statistic of a mean for each level; `z` of shape (..., neurons)."""
     part = np.sqrt(scores.weight) * z
 
-    def squares(of: IntArray) -> float:
-        information = np.bincount(of, weights=scores.weight)
-        return float(np.sum(np.bincount(of, weights=part) ** 2 / information))
+    def squares(of: IntArray) -> FloatArray:
+        return np.sum(_sums(part, of) ** 2 / _sums(scores.weight, of), axis=-1)
 
     return squares(scores.level) - squares(scores.group)
 
 
-def _spreads(scores: _Scores, z: FloatArray) -> float:
+def _spreads(scores: _Scores, z: FloatArray) -> FloatArray:
     """Return the same statistic of absolute deviations from the levels."""
-    size = np.abs(_residuals(replace(scores, z=z)))
-    mean = np.bincount(scores.group, weights=size) / np.bincount(scores.group)
-    return _means(scores, size - mean[scores.group])
+    size = np.abs(_residuals(scores, z))
+    mean = _sums(size, scores.group) / np.bincount(scores.group)
+    return _means(scores, size - mean[..., scores.group])
 
 
-def _residuals(scores: _Scores) -> FloatArray:
+def _residuals(scores: _Scores, z: FloatArray) -> FloatArray:
     """Deviations from the level, all of variance 1 where levels spread alike."""
     root = np.sqrt(scores.weight)
-    information = np.bincount(scores.level, weights=scores.weight)[scores.level]
-    centre = np.bincount(scores.level, weights=root * scores.z)[scores.level] / information
-    return np.asarray((scores.z - root * centre) / np.sqrt(1 - scores.weight / information))
+    information = _sums(scores.weight, scores.level)
+    centre = (_sums(root * z, scores.level) / information)[..., scores.level]
+    share = scores.weight / information[scores.level]
+    return np.asarray((z - root * centre) / np.sqrt(1 - share))
+
+
+def _sums(values: FloatArray, of: IntArray) -> FloatArray:
+    """Sum the last axis by label, 0 to the largest, each of which occurs."""
+    order = np.argsort(of, kind="stable")
+    first = np.searchsorted(of[order], np.arange(int(of.max()) + 1))
+    return np.add.reduceat(values[..., order], first, axis=-1)
 
 
 def _pvalue(
     scores: _Scores,
-    statistic: Callable[[_Scores, FloatArray], float],
+    statistic: Callable[[_Scores, FloatArray], FloatArray],
     permuted: FloatArray,
     rng: np.random.Generator,
 ) -> float:
     """Compare a statistic of the scores with that of permuted values, within groups."""
     order = np.argsort(scores.group, kind="stable")
-    observed = statistic(scores, scores.z)
+    observed = float(statistic(scores, scores.z))
     least = observed - 1e-12 * abs(observed)
-    as_large, z = 0, np.empty_like(permuted)
-    for _ in range(PERMUTATIONS):
-        z[order] = permuted[np.lexsort((rng.random(len(order)), scores.group))]
-        as_large += statistic(scores, z) >= least
+    as_large, size = 0, max(1, _VALUES_AT_ONCE // len(order))
+    for begin in range(0, PERMUTATIONS, size):
+        shape = min(size, PERMUTATIONS - begin), len(order)
+        z = np.empty(shape)
+        z[:, order] = permuted[np.argsort(scores.group + rng.random(shape), axis=1)]
+        as_large += int(np.count_nonzero(statistic(scores, z) >= least))
     return (as_large + 1) / (PERMUTATIONS + 1)

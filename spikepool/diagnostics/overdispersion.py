@@ -93,7 +93,7 @@ class Overdispersion:
 
 
 def measure_overdispersion(
-    tally: Tally, *, interval: float, ddof: int, fdr: float, seed: int
+    tally: Tally, *, interval: float, ddof: int, fdr: float, seed: int, cores: int | None = None
 ) -> Overdispersion:
     """Measure and test the dispersion of every neuron.
 
@@ -108,6 +108,8 @@ def measure_overdispersion(
         False discovery rate at which a verdict is given.
     seed : int
         The run's seed; with a neuron's id it fixes the draws of that neuron's tests.
+    cores : int, optional
+        Threads; by default as many as the process is granted. Nothing depends on it.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def measure_overdispersion(
     Kramer, M. A. and Eden, U. T. (2016). Case Studies in Neural Data Analysis. MIT Press.
     """
     table = tabulate_pearson(tally)
-    tests = run_dispersion_tests(tally, interval=interval, seed=seed)
+    tests = run_dispersion_tests(tally, interval=interval, seed=seed, cores=cores)
     lower, upper = fano_interval(table, interval)
     divisor = fano_divisor(table, ddof)
     qvalue_over = benjamini_hochberg(tests.pvalue_over)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,17 +140,22 @@ class PolyaUrn:
     feedback : ndarray of float64, shape (G,)
         β: with k balls in all and y in a trial, the next falls there with probability
         ``(share + β y) / (1 + β k)``.
+    log_constant : ndarray of float64, shape (G,)
+        ``−Σ ln(1 + β k)`` over k < S, the denominators of the pmf of a table.
     """
 
     share: FloatArray
     feedback: FloatArray
+    log_constant: FloatArray
 
-    def log_constant(self, spikes: IntArray) -> FloatArray:
-        """``−Σ ln(1 + β k)`` over k < S, the denominators of the pmf of a table; shape (G,)."""
-        S, balls = spikes, 1 / np.abs(self.feedback)
-        more = special.gammaln(balls + S) - special.gammaln(balls)
-        fewer = special.gammaln(balls + 1) - special.gammaln(np.maximum(balls - S, 0) + 1)
-        return np.asarray(S * np.log(balls) - np.where(self.feedback > 0, more, fewer))
+
+def _urn(null: PoissonNull, share: FloatArray, feedback: FloatArray) -> PolyaUrn:
+    """Complete an urn with what its pmf needs."""
+    S, balls = null.spikes, 1 / np.abs(feedback)
+    more = special.gammaln(balls + S) - special.gammaln(balls)
+    fewer = special.gammaln(balls + 1) - special.gammaln(np.maximum(balls - S, 0) + 1)
+    constant = S * np.log(balls) - np.where(feedback > 0, more, fewer)
+    return PolyaUrn(share, feedback, np.asarray(constant, dtype=np.float64))
 
 
 def dirichlet_multinomial(null: PoissonNull, ratio: FloatArray) -> PolyaUrn:
@@ -160,7 +166,7 @@ def dirichlet_multinomial(null: PoissonNull, ratio: FloatArray) -> PolyaUrn:
     S = null.spikes
     reachable = ratio < S
     feedback = np.divide(ratio - 1, S - ratio, out=np.ones(len(S)), where=reachable)
-    return PolyaUrn(null.probability, np.minimum(feedback, 1.0))
+    return _urn(null, null.probability, np.minimum(feedback, 1.0))
 
 
 def hypergeometric(null: PoissonNull, ratio: FloatArray) -> PolyaUrn:
@@ -172,7 +178,7 @@ def hypergeometric(null: PoissonNull, ratio: FloatArray) -> PolyaUrn:
     size = np.maximum((S - ratio) / (1 - ratio), S)
     balls = np.ceil(size[condition] * null.probability)
     total = np.bincount(condition, weights=balls * null.trials, minlength=len(S))
-    return PolyaUrn(balls / total[condition], -1 / total)
+    return _urn(null, balls / total[condition], -1 / total)
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,16 @@ class TailMixture:
     null: PoissonNull
     urns: tuple[PolyaUrn, PolyaUrn]
     null_share: float = 0.2
+
+    @cached_property
+    def _stacked(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Shares, feedbacks and constants of both urns, one row for each."""
+        first, second = self.urns
+        return (
+            np.stack([first.share, second.share]),
+            np.stack([first.feedback, second.feedback]),
+            np.stack([first.log_constant, second.log_constant]),
+        )
 
     def pvalues(
         self,
@@ -222,9 +238,7 @@ class TailMixture:
             self.null.cell_kind,
             self.null.cell_count,
             self.null.cell_weight,
-            np.stack([urn.share for urn in self.urns]),
-            np.stack([urn.feedback for urn in self.urns]),
-            np.stack([urn.log_constant(self.null.spikes) for urn in self.urns]),
+            *self._stacked,
             self.null_share,
             neurons,
             counters,

@@ -22,6 +22,8 @@ MOST_TERMS = 40_000_000
 LEAST_DRAWS = 500
 MOST_RANKED = 4_000
 """Trials that are ranked, chosen at random."""
+RANKING_DRAWS = 1_000
+"""Draws by which trials are ranked: ranks are counted in bins, and are off by 0.016 at most."""
 EVEN = 0.02
 """Variance of the logarithms of weights below which there is no tail to smooth."""
 
@@ -101,7 +103,7 @@ def rank_left_out_trials(draws: NeuronDraws, tally: Tally, seed: int) -> FloatAr
     if len(trials) > MOST_RANKED:
         trials = np.sort(rng.choice(trials, MOST_RANKED, replace=False))
     cells, of_trial = np.unique(trials, return_inverse=True)
-    found = _left_out(trial_draws(draws, tally, MOST_TERMS // len(cells)), cells, ranked=True)
+    found = _left_out(trial_draws(draws, tally, RANKING_DRAWS), cells, ranked=True)
     within = rng.uniform(size=len(trials)) * np.exp(found.log_density)[of_trial]
     return np.clip(found.below[of_trial] + within, 0.0, 1.0)
 

@@ -69,7 +69,12 @@ def fit_models(plan: _Plan, tally: Tally, checks: TableChecks, progress: Progres
     report, seed = config.report, config.engine.seed
     progress.stage("testing dispersion")
     overdispersion = measure_overdispersion(
-        tally, interval=report.interval, ddof=report.fano_ddof, fdr=report.fdr, seed=seed
+        tally,
+        interval=report.interval,
+        ddof=report.fano_ddof,
+        fdr=report.fdr,
+        seed=seed,
+        cores=config.engine.cores,
     )
     notices = list(plan.notices)
     models = tuple(_fitted(spec, plan, tally, notices, progress) for spec in plan.models.specs)
@@ -121,10 +126,12 @@ def _matched(
     models: tuple[FittedModel, ...], plan: _Plan, tally: Tally, progress: Progress
 ) -> tuple[MatchedPair, ...]:
     """Compare Fano factors at matched mean counts, where there are sets to compare."""
+    several = len(tally.groups) > 1 or len(tally.conditions) > 1
     primary = next(model for model in models if model.spec == plan.models.primary)
     assert primary.draws is not None  # noqa: S101 - kept by _fitted
-    if len(tally.groups) > 1 or len(tally.conditions) > 1 or primary.baseline is not None:
-        progress.stage("matching mean counts")
+    if not several and primary.baseline is None:
+        return ()
+    progress.stage("matching mean counts")
     baseline = None
     if primary.baseline is not None and plan.models.baseline is not None:
         assert primary.baseline.draws is not None  # noqa: S101 - kept by _fitted

@@ -41,7 +41,7 @@ def test_urn_log_ratios_are_scipys_pmfs(build_tally, table_width):
     under = hypergeometric(null, np.array([0.4]))
     shares, feedbacks = np.stack([over.share, under.share]), np.array([over.feedback[0]] * 2)
     feedbacks[1] = under.feedback[0]
-    constants = [urn.log_constant(null.spikes)[0] for urn in (over, under)]
+    constants = [urn.log_constant[0] for urn in (over, under)]
     balls = np.rint(-under.share / under.feedback).astype(int)
     assert np.all(np.abs(-under.share / under.feedback - balls) < 1e-9)
     first, logs = urn_kernels._rise_tables(p, 8, shares, feedbacks)

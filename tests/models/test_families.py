@@ -289,3 +289,22 @@ def test_poisson_neither_sees_nor_needs_a_dispersion(build_tally):
         family.log_likelihood(theta, np.array([delta]), statistics) for delta in (-5.0, 2.0)
     )
     assert first == second
+
+
+@every_family
+@pytest.mark.parametrize("dispersion", [1e-7, 1e-3, 0.3, 2.0])
+def test_distribution_function_is_scipys(name, dispersion):
+    """P(y <= count) of draws × cells, few counts and many; 0 below 0.
+
+    SciPy takes 1/(1 + α m), which leaves it 9 digits of a small α.
+    """
+    count = np.array([3, -1, 0, 40, 299, 300, 301, 2_000, 7])
+    mean = np.array([[2.5], [30.0], [310.0], [1_900.0]]) * np.linspace(0.9, 1.1, len(count))
+    got = FAMILIES[name].cumulative(count, mean, np.full(mean.shape, dispersion))
+    alpha = np.broadcast_to(alpha_of(name, mean, dispersion), mean.shape)
+    if np.all(alpha < 1e-12):
+        wanted = stats.poisson.cdf(count, mean)
+    else:
+        wanted = stats.nbinom.cdf(count, 1 / alpha, 1 / (1 + alpha * mean))
+    np.testing.assert_allclose(got, wanted, rtol=1e-8, atol=1e-12)
+    assert np.all(got[:, 1] == 0)

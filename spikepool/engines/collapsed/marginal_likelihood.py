@@ -25,7 +25,7 @@ from spikepool.models.statistics import CountStatistics
 
 type Statistics = CountStatistics | ResponseStatistics
 
-NEURONS_AT_ONCE = (24, 256)
+NEURONS_AT_ONCE = (24, 1024)
 """Fewest and most neurons of one task."""
 _TASKS = 8
 """Tasks that small tables are split into, on any number of cores: the same runs, the same bits."""
