@@ -11,7 +11,7 @@ from spikepool.report.text_parts import (
     INDENT,
     Summary,
     columns_by_role,
-    cross_check_text,
+    cross_check_lines,
     doubt_mark,
     own_weight_line,
     primary_label,
@@ -195,6 +195,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
     yield from _drift_lines(summary["drift"])
     yield from _company_line(summary["company"])
     yield from _matched_lines(summary["matched_fano"])
+    yield from cross_check_lines(summary["models"])
 
 
 def _tuning_line(model: Summary, parameter: str, head: str, between: str) -> Iterator[str]:
@@ -453,8 +454,6 @@ def _computation(model: Summary) -> str:
         parts.append(f"Pareto k\u0302 {certificate['pareto_k']:.2f}")
     if certificate["r_hat"] is not None:
         parts.append(f"R\u0302 {certificate['r_hat']:.3f}")
-    if model["cross_check"] is not None:
-        parts.append(cross_check_text(model["cross_check"]))
     return ", ".join(parts)
 
 

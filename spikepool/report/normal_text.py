@@ -7,7 +7,7 @@ from spikepool.report.text_parts import (
     INDENT,
     Summary,
     columns_by_role,
-    cross_check_text,
+    cross_check_lines,
     doubt_mark,
     in_three_digits,
     own_weight_line,
@@ -51,6 +51,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
         raw = f"{in_three_digits(moved['estimate_raw'])} ± {error}"
         name = listed([moved["neuron"]])
         yield f"           {name:<16} {raw:<20} → {in_three_digits(moved['estimate_mean'])}"
+    yield from cross_check_lines(summary["models"])
 
 
 def computation_lines(summary: Summary) -> Iterator[str]:
@@ -66,5 +67,3 @@ def computation_lines(summary: Summary) -> Iterator[str]:
         if model["divergences"] is not None:
             told = plural(model["divergences"], "divergent transition")
         yield f"{model['label']}: {model['engine']}, {told}, {model['seconds']:.1f} s"
-        if model["cross_check"] is not None:
-            yield f"{model['label']}: {cross_check_text(model['cross_check'])}"

@@ -1,6 +1,6 @@
 """Phrases that the text of every run uses, whichever kind of table was read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from spikepool.data.wording import plural
@@ -51,8 +51,14 @@ def own_weight_line(summary: Summary) -> str:
     )
 
 
-def cross_check_text(check: Summary) -> str:
-    """Say how far two engines are apart."""
+def cross_check_lines(models: Iterable[Summary]) -> Iterator[str]:
+    """Say how far two engines are apart, of each model that both fitted."""
+    checks = [(each["label"], each["cross_check"]) for each in models if each["cross_check"]]
+    for place, (label, check) in enumerate(checks):
+        yield f"{'' if place else 'checked':<11}{label}: {_apart(check)}"
+
+
+def _apart(check: Summary) -> str:
     return (
         f"{check['engine']} differs by at most {check['difference']:.3f} posterior sd "
         f"(Monte Carlo error {check['standard_error']:.3f}; {check['parameter']} "

@@ -8,7 +8,7 @@ import pytest
 
 from spikepool.config import RunConfig
 from spikepool.data.spike_counts import Notice
-from spikepool.report.count_text import model_lines
+from spikepool.report.count_text import finding_lines, model_lines
 from spikepool.report.summary import summarise_run
 from spikepool.report.summary_text import data_lines, log_text, notice_lines, summary_lines
 
@@ -357,12 +357,15 @@ class TestLog:
             f"Poisson partial: collapsed in 3.8 s, quadrature error 4e-07, {sample}",
             "NB2 none: collapsed in 3.8 s, quadrature error 4e-07",
             f"NB2 complete: collapsed in 3.8 s, {sample}",
-            (
-                f"NB2 partial: collapsed in 3.8 s, quadrature error 4e-07, {sample}, nuts differs "
-                "by at most 0.031 posterior sd (Monte Carlo error 0.007; theta upper of NA), 2 of "
-                "36 beyond the bound"
-            ),
+            f"NB2 partial: collapsed in 3.8 s, quadrature error 4e-07, {sample}",
         ]
+
+    def test_says_how_far_engines_are_apart(self, collapsed):
+        """On the terminal, as it was asked for."""
+        assert list(finding_lines(collapsed))[-1] == (
+            "checked    NB2 partial: nuts differs by at most 0.031 posterior sd (Monte Carlo error "
+            "0.007; theta upper of NA), 2 of 36 beyond the bound"
+        )
 
 
 def test_a_long_name_of_a_model_pushes_the_columns_on(summary):

@@ -25,8 +25,8 @@ from spikepool.models.statistics import CountStatistics
 
 type Statistics = CountStatistics | ResponseStatistics
 
-NEURONS_AT_ONCE = (24, 1024)
-"""Fewest and most neurons of one task."""
+NEURONS_AT_ONCE, TUNED_AT_ONCE = (24, 1024), (1, 256)
+"""Fewest and most neurons of one task; a neuron with conditions is far more work."""
 _TASKS = 8
 """Tasks that small tables are split into, on any number of cores: the same runs, the same bits."""
 DRAWS_AT_ONCE = 128
@@ -206,7 +206,8 @@ def tabulate(
     """Build the lattices of all neurons."""
     build = _builder(family, statistics, region)
     every = np.arange(statistics.n_neurons)
-    at_once = int(np.clip(-(-len(every) // _TASKS), *NEURONS_AT_ONCE))
+    limits = NEURONS_AT_ONCE if region.tuning is None else TUNED_AT_ONCE
+    at_once = int(np.clip(-(-len(every) // _TASKS), *limits))
     runs = np.split(every, range(at_once, len(every), at_once))
     parts = in_parallel(build, runs, cores)
     rows = make_ladder(join_axes([part.rows for part in parts]))
