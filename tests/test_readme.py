@@ -1,4 +1,4 @@
-"""What README.md, sample_data/README.md and configs/ say holds for the tool itself."""
+"""What README.md, docs/, sample_data/README.md and configs/ say holds for the tool itself."""
 
 import re
 import shlex
@@ -23,6 +23,8 @@ from spikepool.report.table_files import PARQUET_ONLY
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+MANUAL = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 SAMPLES = (ROOT / "sample_data" / "README.md").read_text(encoding="utf-8")
 PRESETS = sorted((ROOT / "configs").glob("*.toml"))
 COMMAND = typer.main.get_command(app)
@@ -53,13 +55,13 @@ def spans_of(text):
 
 
 def section_of(title):
-    """Return the README's section with this title."""
-    return re.split(r"^## ", README.split(f"\n## {title}\n", 1)[1], flags=re.MULTILINE)[0]
+    """Return the manual's section with this title."""
+    return re.split(r"^## ", MANUAL.split(f"\n## {title}\n", 1)[1], flags=re.MULTILINE)[0]
 
 
 def rows_below(heading):
-    """Return the cells of the README's table with this first line."""
-    table = README.split(f"\n{heading}\n", 1)[1]
+    """Return the cells of the manual's table with this first line."""
+    table = MANUAL.split(f"\n{heading}\n", 1)[1]
     lines = table.split("\n\n", 1)[0].splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
 
@@ -90,14 +92,14 @@ def workplace(tmp_path, monkeypatch):
     """Make a folder with the sample data, the presets and the README's own tables; go there."""
     for folder in ("sample_data", "configs"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    tables = re.findall(r"`(\w+\.csv)`:\n\n```csv\n(.*?)```", README, flags=re.DOTALL)
+    tables = re.findall(r"`(\w+\.csv)`:\n\n```csv\n(.*?)```", MANUAL, flags=re.DOTALL)
     for name, text in tables:
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize("arguments", commands_in(README + SAMPLES), ids=" ".join)
+@pytest.mark.parametrize("arguments", commands_in(MANUAL + SAMPLES), ids=" ".join)
 def test_commands_parse(arguments):
     """Every command that is shown can be given."""
     parse(*arguments)
@@ -105,7 +107,7 @@ def test_commands_parse(arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [a for a in commands_in(README + SAMPLES) if a[0] == "fit" and Path(a[1]).suffix == ".csv"],
+    [a for a in commands_in(MANUAL + SAMPLES) if a[0] == "fit" and Path(a[1]).suffix == ".csv"],
     ids=" ".join,
 )
 def test_fits_can_be_planned(arguments, workplace, capsys):
@@ -118,7 +120,7 @@ def test_fits_can_be_planned(arguments, workplace, capsys):
 
 def simulation_of(table):
     """Return the README's command that simulates a table."""
-    (command,) = (a for a in commands_in(README) if a[0] == "simulate" and table in a)
+    (command,) = (a for a in commands_in(MANUAL) if a[0] == "simulate" and table in a)
     return command
 
 
@@ -134,7 +136,7 @@ def test_a_command_that_is_wrong_does_not_parse():
 
 def test_commands_in_the_text_exist():
     """A command named in a sentence is one, with options that it has."""
-    named = [span.split()[1:] for span in spans_of(README) if span.startswith("spikepool ")]
+    named = [span.split()[1:] for span in spans_of(MANUAL) if span.startswith("spikepool ")]
     assert named
     for name, *rest in named:
         if name.startswith("-"):
@@ -148,7 +150,7 @@ def test_commands_in_the_text_exist():
 def test_options_in_the_text_exist():
     """Every option that README names is one."""
     named = {
-        word for span in spans_of(README) for word in re.findall(r"(?<!\S)--?[a-z][\w-]*", span)
+        word for span in spans_of(MANUAL) for word in re.findall(r"(?<!\S)--?[a-z][\w-]*", span)
     }
     assert len(named) > 30
     assert named <= all_options()
@@ -156,7 +158,7 @@ def test_options_in_the_text_exist():
 
 def test_defaults_in_the_text_are_the_real_ones():
     """`--option value` (default ...) states the configuration's default."""
-    stated = re.findall(r"`--([a-z-]+)[^`]*`[^`|]*?\(default ([^)]+)\)", README)
+    stated = re.findall(r"`--([a-z-]+)[^`]*`[^`|]*?\(default ([^)]+)\)", MANUAL)
     assert len(stated) >= 6
     for option, value in stated:
         assert value == str(FIELDS[option.replace("-", "_")].default), option
@@ -164,7 +166,7 @@ def test_defaults_in_the_text_are_the_real_ones():
 
 def test_environment_variables_in_the_text_exist():
     """Every SPIKEPOOL_... that README names belongs to an option."""
-    named = re.findall(r"SPIKEPOOL_([A-Z_]+)", README)
+    named = re.findall(r"SPIKEPOOL_([A-Z_]+)", MANUAL)
     assert named
     assert {name.lower() for name in named} <= set(FIELDS)
 
@@ -194,7 +196,7 @@ def test_words_with_underscores_are_names_of_the_tool():
         "_mean",
         "sample_data",
     }
-    words = {span for span in spans_of(README) if re.fullmatch(r"\w*_\w*", span)}
+    words = {span for span in spans_of(MANUAL) if re.fullmatch(r"\w*_\w*", span)}
     assert "rate_raw" in words
     assert {word for word in words if not word.startswith("SPIKEPOOL_")} <= known
 
@@ -245,7 +247,7 @@ def test_parameters_with_a_prior_are_all_explained():
     """README lists every parameter that `--prior` takes, and every family is named."""
     rows = rows_below("| prior of | what it is |")
     assert {name for row in rows for name in spans_of(row[0])} == set(PARAMETERS)
-    named = {span.split("(")[0] for span in spans_of(section_of("What is fitted"))}
+    named = {span.split("(")[0] for span in spans_of(section_of("Families and pooling"))}
     assert {family for each in PARAMETERS.values() for family in each.families} <= named
 
 
@@ -256,12 +258,26 @@ def test_models_are_those_of_the_plan(workplace, capsys):
     assert [row[0] for row in rows_below("| model | counts | rates | dispersions |")] == planned
 
 
-def test_links_and_picture_are_there():
-    """Every relative link leads to a file, and the picture is small."""
-    targets = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert targets
-    for target in targets:
-        assert (ROOT / target).is_file(), target
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    """Every relative link leads to a file, and to a heading in it where it names one."""
+    targets = re.findall(r"\]\(([^)#:]*)(?:#([^)]+))?\)", page.read_text(encoding="utf-8"))
+    for target, anchor in targets:
+        path = page.parent / target if target else page
+        assert path.is_file(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, anchor
+
+
+def test_readme_leads_to_every_page():
+    """No page of docs/ is left alone."""
+    for page in PAGES[1:]:
+        assert f"](docs/{page.name})" in README
+
+
+def test_pictures_are_small():
+    """A clone is quick."""
     for picture in (ROOT / "docs").glob("*.png"):
         assert picture.stat().st_size < PICTURE_BYTES
 
