@@ -275,9 +275,9 @@ def _carried(observations: Observations, roles: Roles, neuron: Labels) -> tuple[
 
 
 def _unmodelled(observations: Observations, roles: Roles) -> tuple[str, ...]:
-    """Name the columns with more than one value that no part of the model uses."""
-    spare = spare_columns(observations, roles)
-    return tuple(column.name for column in spare if len(column.values) > 1)
+    """Name the columns with more than one value that nothing uses."""
+    spare, used = spare_columns(observations, roles), roles.session or ()
+    return tuple(c.name for c in spare if len(c.values) > 1 and c.name not in used)
 
 
 def _recognised(observations: Observations, roles: Roles) -> tuple[tuple[str, str], ...]:

@@ -132,7 +132,7 @@ def test_partitioned_folder(write, tmp_path):
     counts = counts_of(tmp_path / "data")
     assert counts.count.tolist() == [3, 4]
     assert counts.neuron.values == ("a",)
-    assert counts.unmodelled == ("session", "day")
+    assert counts.unmodelled == ("day",)
     counts = counts_of(tmp_path / "data", neuron=("session", "neuron"))
     assert set(counts.neuron.values) == {"007/a", "7/a"}
     assert [c.name for c in counts.neuron_columns] == ["session", "neuron", "day"]
