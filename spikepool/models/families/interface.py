@@ -11,6 +11,8 @@ from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
 from spikepool.models.statistics import CountStatistics, count_statistics
 
+type Unit = Literal["neuron", "cell"]
+
 _LEAST_ALPHA = 1e-12
 """Counts with less variance of their gain are drawn and summed as Poisson counts."""
 _MOST_SUMMED = 300
@@ -79,7 +81,7 @@ class CountFamily(ABC):
         its reference exposure); None without dispersion.
     """
 
-    unit: ClassVar[Literal["neuron", "cell"]]
+    unit: ClassVar[Unit]
     has_dispersion: ClassVar[bool]
     dispersion_name: ClassVar[str]
     formula: ClassVar[str]

@@ -1,6 +1,6 @@
 """NB2 counts: a gamma gain that varies from trial to trial; variance m + α m²."""
 
-from typing import Any, override
+from typing import Any, ClassVar, override
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from spikepool.models.families.interface import (
     CountFamily,
     Direction,
     Terms,
+    Unit,
     gamma_poisson,
     gamma_poisson_cumulative,
     sum_by_neuron,
@@ -20,7 +21,7 @@ from spikepool.models.statistics import CountStatistics
 class NB2(CountFamily):
     """y ~ Poisson(m g), g ~ Gamma(1/α, 1/α), α = e^{2δ} (Goris, Movshon & Simoncelli 2014)."""
 
-    unit = "neuron"
+    unit: ClassVar[Unit] = "neuron"
     has_dispersion = True
     dispersion_name = "gain_sd"
     formula = "y_it ~ NB2(m_it, α_i),  m_it = exp(θ_i) e_it,  α_i = exp(2 δ_i),  Var = m + α m²"

@@ -4,19 +4,14 @@ from typing import Any, override
 
 import numpy as np
 
-from spikepool.data.spike_counts import FloatArray, IntArray
-from spikepool.models.families.interface import (
-    CountFamily,
-    Direction,
-    Terms,
-    gamma_poisson,
-    gamma_poisson_cumulative,
-)
+from spikepool.data.spike_counts import FloatArray
+from spikepool.models.families.interface import Direction, Terms
+from spikepool.models.families.nb2 import NB2
 from spikepool.models.families.negative_binomial import negative_binomial_terms
 from spikepool.models.statistics import CountStatistics
 
 
-class NB2Duration(CountFamily):
+class NB2Duration(NB2):
     """y ~ Poisson(m g), g ~ Gamma(k, k), k = e / (α e_ref), α = e^{2δ}.
 
     The mean over a trial of a gain that is renewed many times in it: its variance is α in the
@@ -30,13 +25,10 @@ class NB2Duration(CountFamily):
     """
 
     unit = "cell"
-    has_dispersion = True
-    dispersion_name = "gain_sd"
     formula = (
         "y_it ~ NB2(m_it, α_i e_ref / e_it),  m_it = exp(θ_i) e_it,  α_i = exp(2 δ_i),  "
         "Var = m (1 + α exp(θ) e_ref),  e_ref = mean e_it of the table"
     )
-    log_gain_sd = Direction(0, 1, 0)
 
     def __init__(self, reference_exposure: float) -> None:
         self.reference_exposure = reference_exposure
@@ -60,13 +52,3 @@ class NB2Duration(CountFamily):
     @override
     def fano_at_mean(self, mean: float, delta: FloatArray, exposure: FloatArray) -> FloatArray:
         return self.fano(np.log(mean / exposure), delta, exposure)
-
-    @override
-    def sample(
-        self, mean: FloatArray, dispersion: FloatArray, rng: np.random.Generator
-    ) -> IntArray:
-        return gamma_poisson(mean, dispersion**2, rng)
-
-    @override
-    def cumulative(self, count: IntArray, mean: FloatArray, dispersion: FloatArray) -> FloatArray:
-        return gamma_poisson_cumulative(count, mean, dispersion**2)
