@@ -47,7 +47,7 @@ def simulated(rng):
 
 
 def samples_of(spec, tally, priors, seed, engine):
-    """Fit, and return the hyperparameters of each area."""
+    """Fit, and return the hyperparameters of each area; None where the engine says it failed."""
     options = EngineOptions(engine=engine, seed=seed, draws=500, tune=500, chains=2)
     fits = {
         part.name: compute_posterior(spec, part.tally, priors, options, SUMMARY, Silent())
@@ -55,7 +55,9 @@ def samples_of(spec, tally, priors, seed, engine):
     }
     if engine == "collapsed":
         problems = [fit.quadrature.certificate.problems for fit in fits.values()]
-        assert not any(problems), problems
+        if any(problems):
+            print(f"table {seed}: {problems}")
+            return None
     if spec.within is not None:
         fits = posteriors_of_groups(fits["all"], tally)
     return {name: fit.hyperparameters for name, fit in fits.items()}
@@ -67,22 +69,27 @@ def test_intervals_of_contrasts_cover_the_truth(engine):
     """50 % and 95 % intervals of 40 tables drawn from the priors; a false alarm once in 10,000.
 
     Without labels the 95 % intervals cover less often than they claim, which shows at that level.
+    Tables that the collapsed engine does not certify go to nuts with ``auto``: left out here by
+    that verdict, which knows the data and not the truth, and no more than one in ten.
     """
     rng = np.random.default_rng(20)
-    inside = {(form, mass): 0 for form in ("crossed", None) for mass in (0.5, 0.95)}
+    inside = {(form, mass): [] for form in ("crossed", None) for mass in (0.5, 0.95)}
     for seed in range(TABLES):
         truth, tally = simulated(rng)
         priors = replace(default_priors(tally), mu=MU, tau=TAU)
         for form in ("crossed", None):
             spec = replace(SPEC, within=form)
             samples = samples_of(spec, tally, priors, seed, engine)
-            for mass in (0.5, 0.95):
+            for mass in (0.5, 0.95) if samples else ():
                 (found,) = (
                     each for each in contrast_groups(spec, samples, mass) if each.parameter == "mu"
                 )
-                inside[form, mass] += found.difference_lower <= truth <= found.difference_upper
-    print(engine, inside)
+                inside[form, mass].append(found.difference_lower <= truth <= found.difference_upper)
+    print(engine, {key: f"{sum(of)} of {len(of)}" for key, of in inside.items()})
+    assert all(len(of) >= 0.9 * TABLES for of in inside.values())
     for mass in (0.5, 0.95):
-        low, high = stats.binom(TABLES, mass).interval(1 - FALSE_ALARM / 2)
-        assert low <= inside["crossed", mass] <= high, inside
-    assert stats.binom(TABLES, 0.95).cdf(inside[None, 0.95]) < FALSE_ALARM, inside
+        of = inside["crossed", mass]
+        low, high = stats.binom(len(of), mass).interval(1 - FALSE_ALARM / 2)
+        assert low <= sum(of) <= high
+    without = inside[None, 0.95]
+    assert stats.binom(len(without), 0.95).cdf(sum(without)) < FALSE_ALARM

@@ -101,6 +101,11 @@ MODEL = (
         "Pooling of the dispersions: none, complete or partial. Empty: Poisson has none.",
     ),
     text(
+        "dispersion_scaling",
+        "How the gain changes in a trial: trial (one gain), or duration (drawn anew as time "
+        "passes). Empty: not NB2.",
+    ),
+    text(
         "condition_pooling",
         "Pooling of a neuron's responses to the conditions: partial (about its own rate, with a "
         "spread that is estimated), none (spread fixed), complete (conditions are repeats). With "

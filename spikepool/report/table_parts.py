@@ -19,6 +19,7 @@ def model_cells(spec: ModelSpec, engine: str) -> dict[str, object]:
         "family": spec.family,
         "pooling": spec.pooling,
         "dispersion_pooling": spec.dispersion_pooling,
+        "dispersion_scaling": spec.dispersion_scaling,
         "condition_pooling": spec.condition_pooling,
         "engine": engine,
     }

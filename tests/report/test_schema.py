@@ -11,7 +11,8 @@ from spikepool.report.schema import FLAGS, TABLE_NAMES, table_schemas
 
 CONTRACT = {
     "estimates": (
-        "neuron level group condition family pooling dispersion_pooling condition_pooling "
+        "neuron level group condition family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling "
         "engine is_primary n_trials exposure spike_count rate_unit rate_raw rate_mean "
         "rate_median rate_sd rate_lower rate_upper log_rate_mean log_rate_sd "
         "log_rate_mcse own_weight_mean own_weight_lower own_weight_upper realised_weight "
@@ -20,22 +21,26 @@ CONTRACT = {
         "tuning_strength_upper dispersion_source elpd_trials elpd_neuron flags"
     ),
     "evoked": (
-        "neuron group condition family pooling dispersion_pooling condition_pooling engine "
+        "neuron group condition family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling engine "
         "is_primary n_trials baseline_n_trials rate_unit rate_raw baseline_rate_raw "
         "evoked_rate_raw baseline_rate_median baseline_rate_lower baseline_rate_upper "
         "evoked_rate_median evoked_rate_lower evoked_rate_upper rate_ratio_median "
         "rate_ratio_lower rate_ratio_upper prob_above_baseline"
     ),
     "comparison": (
-        "family pooling dispersion_pooling condition_pooling engine is_primary group left_out "
+        "family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling engine is_primary group left_out "
         "elpd elpd_se elpd_difference elpd_difference_se stacking_weight pareto_k"
     ),
     "law": (
-        "family pooling dispersion_pooling condition_pooling engine group elpd elpd_behind "
+        "family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling engine group elpd elpd_behind "
         "elpd_behind_se stacking_weight neurons neurons_telling law"
     ),
     "holdout": (
-        "estimate family pooling dispersion_pooling condition_pooling engine is_primary "
+        "estimate family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling engine is_primary "
         "holdout_share holdout_keep trials_fitted trials_aside neurons squared_error "
         "squared_error_se squared_error_ratio squared_error_ratio_se expected_ratio log_score "
         "log_score_se log_score_difference log_score_difference_se"
@@ -45,7 +50,8 @@ CONTRACT = {
         "zeros_pvalue maximum_observed maximum_expected maximum_pvalue"
     ),
     "left_out": (
-        "model family pooling dispersion_pooling condition_pooling engine left_out neuron "
+        "model family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling engine left_out neuron "
         "condition exposure count n_trials log_density"
     ),
     "labels": ("label quantity levels neurons estimate estimate_se pvalue pvalue_adjusted noticed"),
@@ -60,22 +66,26 @@ CONTRACT = {
         "shared_share_upper untested"
     ),
     "matched_fano": (
-        "compared set reference method family pooling dispersion_pooling condition_pooling engine "
+        "compared set reference method family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling engine "
         "points reference_points mean_count reference_mean_count fano fano_lower fano_upper "
         "reference_fano reference_fano_lower reference_fano_upper difference difference_lower "
         "difference_upper ratio ratio_lower ratio_upper prob_greater"
     ),
     "diagnostics": (
-        "family pooling dispersion_pooling condition_pooling engine group parameter "
+        "family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling engine group parameter "
         "neuron condition r_hat ess_bulk ess_tail passed centring divergences bfmi "
         "gradient_evaluations pareto_k outside refinement_error direct_error"
     ),
     "population": (
-        "family pooling dispersion_pooling condition_pooling engine group parameter mean "
+        "family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling engine group parameter mean "
         "sd median lower upper ess_bulk ess_tail r_hat flags"
     ),
     "contrasts": (
-        "family pooling dispersion_pooling condition_pooling engine is_primary parameter "
+        "family pooling dispersion_pooling "
+        "dispersion_scaling condition_pooling engine is_primary parameter "
         "group reference difference_mean difference_median difference_lower "
         "difference_upper ratio_median ratio_lower ratio_upper prob_greater flags"
     ),

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-from matplotlib.ticker import AutoMinorLocator, FixedFormatter, FixedLocator, MaxNLocator
+from matplotlib.ticker import (
+    AutoMinorLocator,
+    FixedFormatter,
+    FixedLocator,
+    MaxNLocator,
+    NullLocator,
+)
 
 from spikepool.data.keys import SEPARATOR
 from spikepool.data.natural_order import numbers_first
@@ -111,7 +117,9 @@ def _ranks(factors: Sequence[Factor]) -> FloatArray:
     return ranks.astype(np.float64)
 
 
-def dress_numbers(axis: Any, low: float, high: float, period: float, ticks: int) -> None:
+def dress_numbers(
+    axis: Any, low: float, high: float, period: float, ticks: int, *, whole: bool
+) -> None:
     """Set the ticks of numbers; of a circle at its quarters or halves.
 
     Parameters
@@ -123,17 +131,20 @@ def dress_numbers(axis: Any, low: float, high: float, period: float, ticks: int)
         NaN unless circular.
     ticks : int
         How many there is room for.
+    whole : bool
+        Whether ticks are to stand at whole numbers.
     """
     if np.isfinite(period):
         step = period / 4 if ticks >= 5 else period / 2
         first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
         places = step * np.arange(first, last + 1)
     else:
-        locator = MaxNLocator(max(2, ticks - 1), steps=[1, 2, 2.5, 5, 10])
+        locator = MaxNLocator(max(2, ticks - 1), steps=[1, 2, 2.5, 5, 10], integer=whole)
         places = np.asarray(locator.tick_values(low, high))
         places = places[(places >= low) & (places <= high)]
     axis.set_major_locator(FixedLocator(places.tolist()))
-    axis.set_minor_locator(AutoMinorLocator(2))
+    close = whole and len(places) > 1 and places[1] - places[0] < 2
+    axis.set_minor_locator(NullLocator() if close else AutoMinorLocator(2))
     axis.set_major_formatter(FixedFormatter([number_label(place) for place in places.tolist()]))
 
 

@@ -35,6 +35,8 @@ class Stimulus:
         NaN unless circular.
     low, high : float
         Of the numbers shown; of categories their first and last rank.
+    whole : bool
+        Whether all of them are whole numbers.
     series : tuple of str
         Curves, in order; a single one is the empty text.
     categories : dict of float to str
@@ -50,6 +52,7 @@ class Stimulus:
     period: float
     low: float
     high: float
+    whole: bool
     series: tuple[str, ...]
     categories: dict[float, str]
     width_mm: float
@@ -68,6 +71,7 @@ def stimulus_of(data: pd.DataFrame, width_mm: float, style: PlotStyle) -> Stimul
         period=period,
         low=low,
         high=low + period if np.isfinite(period) else high,
+        whole=bool(np.all(x == np.round(x))),
         series=tuple(texts(part(data, "series"), "series")),
         categories=categories,
         width_mm=width_mm,
@@ -184,4 +188,5 @@ def _dress_stimulus(axes: Any, stimulus: Stimulus, style: PlotStyle) -> None:
     margin = 0.04 * (stimulus.high - stimulus.low) or 0.5
     axes.set_xlim(stimulus.low - margin, stimulus.high + margin)
     ticks = int(stimulus.width_mm / style.characters_mm(4))
-    dress_numbers(axes.xaxis, stimulus.low, stimulus.high, stimulus.period, ticks)
+    ends = stimulus.low, stimulus.high
+    dress_numbers(axes.xaxis, *ends, stimulus.period, ticks, whole=stimulus.whole)
