@@ -5,13 +5,8 @@ from typing import Any, override
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
-from spikepool.models.families.interface import (
-    CountFamily,
-    Direction,
-    Terms,
-    gamma_poisson,
-    gamma_poisson_cumulative,
-)
+from spikepool.models.families.gamma_poisson import gamma_poisson, gamma_poisson_cumulative
+from spikepool.models.families.interface import CountFamily, Direction, Terms
 from spikepool.models.families.negative_binomial import negative_binomial_terms
 from spikepool.models.statistics import CountStatistics
 

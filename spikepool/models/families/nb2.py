@@ -5,15 +5,8 @@ from typing import Any, ClassVar, override
 import numpy as np
 
 from spikepool.data.spike_counts import FloatArray, IntArray
-from spikepool.models.families.interface import (
-    CountFamily,
-    Direction,
-    Terms,
-    Unit,
-    gamma_poisson,
-    gamma_poisson_cumulative,
-    sum_by_neuron,
-)
+from spikepool.models.families.gamma_poisson import gamma_poisson, gamma_poisson_cumulative
+from spikepool.models.families.interface import CountFamily, Direction, Terms, Unit, sum_by_neuron
 from spikepool.models.families.negative_binomial import negative_binomial_terms
 from spikepool.models.statistics import CountStatistics
 
