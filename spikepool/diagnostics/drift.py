@@ -136,7 +136,9 @@ def measure_drift(counts: SpikeCounts) -> Drift:
     )
 
 
-def drift_notices(drift: Drift, fdr: float, block: int | None = None) -> tuple[Notice, ...]:
+def drift_notices(
+    drift: Drift, fdr: float, *, in_blocks: bool = False, several_rates: bool = False
+) -> tuple[Notice, ...]:
     """Warn where many neurons drift.
 
     Parameters
@@ -144,20 +146,23 @@ def drift_notices(drift: Drift, fdr: float, block: int | None = None) -> tuple[N
     drift : Drift
     fdr : float
         False discovery rate.
-    block : int, optional
-        Trials in the blocks between which rates may drift: nothing is said then.
+    in_blocks : bool
+        Whether rates may drift between blocks of trials: nothing is said then.
+    several_rates : bool
+        Whether there are conditions or a baseline, with which rates cannot have blocks.
 
     Returns
     -------
     tuple of Notice
     """
     found, tested = int(drift.drifting(fdr).sum()), int(drift.tested.sum())
-    if block is not None or not found or found < COMMON_SHARE * len(drift.tested):
+    if in_blocks or not found or found < COMMON_SHARE * len(drift.tested):
         return ()
+    way = ", of one condition (--where)," if several_rates else ""
     text = (
         f"slow drift over the trials of {found:,} of {plural(tested, 'neuron')} (FDR {fdr:.0%}): "
         "the models take it for gain, and gain sds include it; fano_successive in the table "
-        "overdispersion does not, and with --drift-block N rates differ between blocks of N "
+        f"overdispersion does not, and with --drift-block N{way} rates differ between blocks of N "
         "trials. (If trials were not numbered in the order of recording, it is no drift.)"
     )
     return (Notice("drift", text),)

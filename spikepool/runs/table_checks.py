@@ -50,9 +50,15 @@ def check_table(counts: SpikeCounts, config: RunConfig) -> TableChecks:
     shares = share_dispersion(counts, config.engine.seed)
     drift = measure_drift(counts)
     sessions = measure_company(counts, config.report.interval)
+    stimuli = counts.condition is not None and len(counts.condition.values) > 1
     notices = (
         *_notices_of_labels(counts, shares),
-        *drift_notices(drift, config.report.fdr, config.input.drift_block),
+        *drift_notices(
+            drift,
+            config.report.fdr,
+            in_blocks=counts.blocks is not None,
+            several_rates=stimuli or counts.baseline is not None,
+        ),
         *company_notices(sessions, counts),
     )
     return TableChecks(shares, drift, sessions, notices)

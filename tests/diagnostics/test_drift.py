@@ -185,7 +185,11 @@ def test_known_drift_is_found_and_leaves_the_fano_factor():
     without_drift = 1 + 0.3**2 * np.mean(6 * course**2) / np.mean(course)
     assert drift.fano_successive.mean() == pytest.approx(without_drift, abs=0.05)
     assert fano_raw(counts).mean() > without_drift + 0.4
+    assert drift_notices(drift, 0.05, in_blocks=True) == ()
+    (stimuli,) = drift_notices(drift, 0.05, several_rates=True)
+    assert "--drift-block N, of one condition (--where), rates differ" in stimuli.message
     (notice,) = drift_notices(drift, 0.05)
+    assert "with --drift-block N rates differ" in notice.message
     assert notice.code == "drift"
     assert "of 200 neurons (FDR 5%)" in notice.message
 
