@@ -170,14 +170,18 @@ def test_labels_of_nothing_are_hardly_ever_noticed(gain_sd):
 @pytest.mark.statistical
 @pytest.mark.parametrize("exposure_sd", [0.0, 0.5])
 def test_pvalues_of_labels_of_nothing_are_uniform(exposure_sd):
-    """Over 600 tables of 5 neurons; Kolmogorov's D of a label above 0.08 has probability 1e-3."""
-    from scipy import stats
+    """Over 600 tables of 5 neurons; Kolmogorov's D of a label above 0.08 has probability 1e-3.
 
+    Above one half they may be too large, never too small: stopped at 20 permutations as large,
+    p-values near 1 are 20/20, 20/21, ..., and with equal exposures statistics tie.
+    """
     shares = [
         share_dispersion(simulate([8, i], gain_sd=0.4, exposure_sd=exposure_sd, neurons=5), 0)
         for i in range(600)
     ]
     for place in range(2):
         pvalues = [each[place].pvalue for each in shares]
-        known = np.array([p for p in pvalues if not np.isnan(p)])
-        assert stats.kstest(known, "uniform").statistic <= 0.08
+        known = np.sort([p for p in pvalues if not np.isnan(p)])
+        below, upto = np.arange(len(known)) / len(known), np.arange(1, len(known) + 1) / len(known)
+        assert np.max(upto - known) <= 0.08
+        assert np.max((known - below)[known <= 0.5]) <= 0.08
