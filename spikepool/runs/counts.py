@@ -16,6 +16,7 @@ from spikepool.progress import Progress
 from spikepool.report.count_reading import summarise_data
 from spikepool.report.summary_parts import Json
 from spikepool.runs.interface import RunPlan
+from spikepool.runs.loading import loading
 from spikepool.runs.table_checks import TableChecks, check_table
 
 if TYPE_CHECKING:
@@ -53,10 +54,12 @@ class CountPlan(RunPlan[SpikeCounts, ModelPlan, "RunResults"]):
 
     @override
     def fit(self, progress: Progress) -> "RunResults":
-        # before much else is loaded: its lazy loader looks through every module there is
-        import arviz_base  # noqa: F401
+        with loading("pymc"):
+            # before much else is loaded: its lazy loader looks through every module there is
+            import arviz_base  # noqa: F401
+            import pymc  # noqa: F401
 
-        from spikepool.runs.count_fits import fit_models
+            from spikepool.runs.count_fits import fit_models
 
         return fit_models(self, self.tally, self.checks, progress)
 

@@ -14,6 +14,7 @@ from spikepool.progress import Progress
 from spikepool.report.normal_summary import summarise_estimates, summarise_normal_run
 from spikepool.report.summary_parts import Json
 from spikepool.runs.interface import RunPlan
+from spikepool.runs.loading import loading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,10 @@ class EstimatePlan(RunPlan[Estimates, NormalPlan, "NormalResults"]):
 
     @override
     def fit(self, progress: Progress) -> "NormalResults":
-        from spikepool.runs.estimate_fits import fit_normal_models
+        with loading("pymc"):
+            import pymc  # noqa: F401
+
+            from spikepool.runs.estimate_fits import fit_normal_models
 
         return fit_normal_models(self, progress)
 
