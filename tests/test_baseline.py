@@ -128,7 +128,7 @@ def test_neuron_without_blanks_is_left_blank(alone, table):
         f"{of}_{end}" for of in ("baseline_rate", "evoked_rate", "rate_ratio") for end in ends
     }
     wanted |= {"baseline_rate_raw", "evoked_rate_raw", "prob_above_baseline"}
-    assert empty == wanted | {"group", "dispersion_pooling"}
+    assert empty == wanted | {"group", "dispersion_pooling", "dispersion_scaling"}
     log = (alone[0] / "run.log").read_text(encoding="utf-8")
     assert "1 neuron without a baseline, whose responses are compared with none: n10" in log
 
