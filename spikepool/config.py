@@ -224,7 +224,8 @@ class EngineOptions(Section):
     """Tuning steps per chain."""
     retry: bool = True
     """Sample a model once more that fails its checks: with more draws where it mixes too slowly,
-    with smaller steps where it diverges. [on]"""
+    with smaller steps where it diverges; small tables also without trials of too large a Pareto
+    k-hat. [on]"""
     chains: Annotated[int, Field(ge=1)] = 4
     """Independent chains; R-hat compares them."""
     cores: Annotated[int, Field(ge=1)] | None = None

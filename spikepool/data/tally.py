@@ -154,6 +154,19 @@ class Tally:
             within=None,
         )
 
+    def without_trial(self, cell: int) -> "Tally":
+        """Return the same tally less one trial of a cell."""
+        weight = self.weight - (np.arange(len(self.weight)) == cell)
+        kept = weight > 0
+        return replace(
+            self,
+            neuron=self.neuron[kept],
+            condition=self.condition[kept],
+            exposure=self.exposure[kept],
+            count=self.count[kept],
+            weight=weight[kept],
+        )
+
     def trial_by_trial(self) -> "Tally":
         """Return the same tally with a cell for every trial, all weights 1."""
         repeat = self.weight

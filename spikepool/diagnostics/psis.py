@@ -1,10 +1,12 @@
-"""Trials left out by importance: from draws of all parameters, without another fit.
+"""Trials left out of draws of all parameters.
 
 Without trial t the posterior is that of all trials divided by p(y_t | θ, δ), so that draws of the
 one stand for the other with weights 1 / p(y_t | θ, δ), Pareto-smoothed (Vehtari, Gelman & Gabry
-2017).
+2017). Where k̂ says that they do not, another fit without the trial does: its draws and those of all
+trials bridge p(y_−t) and p(y).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +14,11 @@ from scipy import special
 
 from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.tally import Tally
+from spikepool.diagnostics.bridge import bridge
 from spikepool.diagnostics.trial_draws import TrialDraws, trial_draws
 from spikepool.engines.collapsed.hyperposterior import pareto_smoothed
 from spikepool.posterior.draws import NeuronDraws
-from spikepool.posterior.quadrature import LeaveOut
+from spikepool.posterior.quadrature import MOST_PARETO_K, LeaveOut
 
 MOST_TERMS = 40_000_000
 """Draws × cells; of very large tables fewer draws are used."""
@@ -26,6 +29,13 @@ RANKING_DRAWS = 1_000
 """Draws by which trials are ranked: ranks are counted in bins, and are off by 0.016 at most."""
 EVEN = 0.02
 """Variance of the logarithms of weights below which there is no tail to smooth."""
+MOST_REFITS = 4
+"""Fits without a trial: of those whose weights serve least."""
+MOST_BRIDGE_ERROR = 0.25
+"""Nats; where draws with and without a trial hardly meet, its k̂ stands."""
+
+type Refit = Callable[[Tally], NeuronDraws | None]
+"""Fits the same model to a tally with one trial less; None where that fails."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +57,15 @@ class _LeftOutCells:
     pareto_k: FloatArray
 
 
-def leave_out_trials(draws: NeuronDraws, tally: Tally) -> LeaveOut:
+def leave_out_trials(draws: NeuronDraws, tally: Tally, refit: Refit | None = None) -> LeaveOut:
     """Leave-one-trial-out log predictive densities from joint draws.
 
     Parameters
     ----------
     draws : NeuronDraws
     tally : Tally
+    refit : callable, optional
+        Called for at most `MOST_REFITS` trials of too large a k̂; without it they keep their k̂.
 
     Returns
     -------
@@ -68,6 +80,8 @@ def leave_out_trials(draws: NeuronDraws, tally: Tally) -> LeaveOut:
     cells = np.arange(len(tally.count))
     most = max(LEAST_DRAWS, MOST_TERMS // len(cells))
     found = _left_out(trial_draws(draws, tally, most), cells, ranked=False)
+    if refit is not None:
+        _mend(found, draws, tally, refit)
     smoothed = found.pareto_k[~np.isnan(found.pareto_k)]
     return LeaveOut(
         trial=found.log_density,
@@ -76,6 +90,28 @@ def leave_out_trials(draws: NeuronDraws, tally: Tally) -> LeaveOut:
         trial_pareto_k=float(smoothed.max()) if smoothed.size else float("nan"),
         neuron_pareto_k=float("nan"),
     )
+
+
+def _mend(found: _LeftOutCells, draws: NeuronDraws, tally: Tally, refit: Refit) -> None:
+    """Predict the trials that weights cannot leave out from draws without them, too."""
+    responses = tally.responses
+    trials = np.bincount(responses.of_cell, weights=tally.weight)[responses.of_cell]
+    doubtful = np.flatnonzero((found.pareto_k > MOST_PARETO_K) & (trials > 1))
+    worst = doubtful[np.argsort(-found.pareto_k[doubtful], kind="stable")][:MOST_REFITS]
+    for cell in worst.tolist():
+        rest = refit(tally.without_trial(cell))
+        if rest is None:
+            continue
+        of_each = _log_density_of(draws, tally, cell), _log_density_of(rest, tally, cell)
+        log_density, error = bridge(*of_each)
+        if error <= MOST_BRIDGE_ERROR:
+            found.log_density[cell], found.pareto_k[cell] = log_density, np.nan
+
+
+def _log_density_of(draws: NeuronDraws, tally: Tally, cell: int) -> FloatArray:
+    """Log probability of one trial of a cell under every draw; shape (chains, draws)."""
+    log_density = trial_draws(draws, tally).log_density(np.array([cell]))
+    return log_density.reshape(draws.theta.shape[:2])
 
 
 def rank_left_out_trials(draws: NeuronDraws, tally: Tally, seed: int) -> FloatArray:

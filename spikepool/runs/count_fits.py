@@ -19,7 +19,6 @@ from spikepool.diagnostics.matched_sets import Recorded
 from spikepool.diagnostics.mean_matching import MatchedPair, match_means
 from spikepool.diagnostics.overdispersion import measure_overdispersion
 from spikepool.diagnostics.predictive import check_predictive
-from spikepool.diagnostics.psis import leave_out_trials
 from spikepool.models.plan import ModelPlan
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.contrasts import contrast_groups
@@ -32,7 +31,6 @@ from spikepool.posterior.groups import (
     parts_of,
 )
 from spikepool.posterior.population import summarise_population
-from spikepool.posterior.quadrature import LeaveOut
 from spikepool.posterior.results import PredictiveCheck
 from spikepool.posterior.within import (
     posteriors_of_groups,
@@ -43,6 +41,7 @@ from spikepool.report.run_results import BaselineFit, FittedModel, RunResults
 from spikepool.runs.baseline_fits import fit_baseline
 from spikepool.runs.holdout import run_holdouts
 from spikepool.runs.interface import RunPlan
+from spikepool.runs.left_out import left_out_of
 from spikepool.runs.part_fits import FitSettings, PartFit, fit_parts, group_fit
 from spikepool.runs.table_checks import TableChecks
 
@@ -195,19 +194,11 @@ def _fitted(
         baseline=_baseline(drawn, plan, notices, progress, keep=keep),
         seconds=time.perf_counter() - clock,
         draws=draws if keep else None,
-        leave_out=merge_left_out(parts, [_left_out(fit) for fit in fits]),
+        leave_out=merge_left_out(parts, [left_out_of(fit, settings, progress) for fit in fits]),
         cross_check=worst_of(checks),
         joint=group_fit(WHOLE_TABLE, joint) if joint else None,
         within=summarise_within(joint.posterior, tally, interval) if joint else (),
     )
-
-
-def _left_out(fit: PartFit) -> LeaveOut:
-    """Return what the engine predicts of left-out trials, or else what its draws do."""
-    quadrature = fit.posterior.quadrature
-    if quadrature is not None and quadrature.leave_out is not None:
-        return quadrature.leave_out
-    return leave_out_trials(fit.posterior.draws, fit.part.tally)
 
 
 def _baseline(

@@ -142,16 +142,9 @@ def _fitted_part(
     """Fit a model to one group, or to the whole table, once more where that could mend it."""
     priors, options = settings.priors, _summary_options(settings.config)
     label, engine = settings.label(spec, part), seeded(engine, part)
-    progress.stage(f"fitting {label}")
-    posterior = compute_posterior(spec, part.tally, priors, engine, options, progress)
-    notices += [Notice("engine", f"{label}: {note}") for note in posterior.notes]
-    convergence = check_convergence(posterior)
-    again = _second_run(engine, convergence, _most_entries(spec, part.tally))
-    if again is not None:
-        progress.stage(f"fitting {label} again")
-        posterior = compute_posterior(spec, part.tally, priors, again, options, progress)
-        notices.append(_note_second_run(label, convergence, again))
-        convergence = check_convergence(posterior)
+    posterior, convergence = fit_checked(
+        spec, part.tally, settings, engine, label, notices, progress
+    )
     estimates = _estimates(posterior, part.tally, priors, options)
     return PartFit(
         part=part,
@@ -160,6 +153,48 @@ def _fitted_part(
         estimates=estimates,
         cross_check=_cross_checked(estimates, posterior, part, settings, engine, progress),
     )
+
+
+def fit_checked(
+    spec: ModelSpec,
+    tally: Tally,
+    settings: FitSettings,
+    engine: EngineOptions,
+    label: str,
+    notices: list[Notice],
+    progress: Progress,
+) -> tuple[Posterior, Convergence]:
+    """Compute a posterior and check it, once more where that could mend it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    tally : Tally
+    settings : FitSettings
+    engine : EngineOptions
+        In the place of those of the settings.
+    label : str
+        What is fitted, for progress and notices.
+    notices : list of Notice
+    progress : Progress
+
+    Returns
+    -------
+    posterior : Posterior
+    convergence : Convergence
+    """
+    priors, options = settings.priors, _summary_options(settings.config)
+    progress.stage(f"fitting {label}")
+    posterior = compute_posterior(spec, tally, priors, engine, options, progress)
+    notices += [Notice("engine", f"{label}: {note}") for note in posterior.notes]
+    convergence = check_convergence(posterior)
+    again = _second_run(engine, convergence, _most_entries(spec, tally))
+    if again is not None:
+        progress.stage(f"fitting {label} again")
+        posterior = compute_posterior(spec, tally, priors, again, options, progress)
+        notices.append(_note_second_run(label, convergence, again))
+        convergence = check_convergence(posterior)
+    return posterior, convergence
 
 
 def _estimates(

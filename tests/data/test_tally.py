@@ -225,6 +225,19 @@ def test_pairs_of_group_and_label_that_neurons_have(animals):
         _ = dataclasses.replace(animals, within=None).pairs
 
 
+def test_trial_is_taken_out(animals):
+    """Of a cell of several one stays less; of a single one, the cell goes."""
+    cells = np.array([np.argmax(animals.weight), np.argmin(animals.weight)])
+    for cell in cells.tolist():
+        rest = animals.without_trial(cell)
+        expected = animals.trial_by_trial()
+        trial = int(np.sum(animals.weight[:cell]))
+        for name in ("neuron", "exposure", "count", "condition"):
+            kept = np.delete(getattr(expected, name), trial)
+            assert getattr(rest.trial_by_trial(), name).tolist() == kept.tolist()
+        assert rest.neurons == animals.neurons
+
+
 def test_members_have_their_own_cells(animals):
     """The cells of chosen neurons, renumbered; a group is one such choice."""
     members = np.array([0, 3])
