@@ -154,18 +154,21 @@ class Tally:
             within=None,
         )
 
-    def without_trial(self, cell: int) -> "Tally":
-        """Return the same tally less one trial of a cell."""
-        weight = self.weight - (np.arange(len(self.weight)) == cell)
-        kept = weight > 0
+    def with_trials(self, weight: IntArray) -> "Tally":
+        """Return the tally with other numbers of trials in its cells, without cells of none."""
+        some = weight > 0
         return replace(
             self,
-            neuron=self.neuron[kept],
-            condition=self.condition[kept],
-            exposure=self.exposure[kept],
-            count=self.count[kept],
-            weight=weight[kept],
+            neuron=self.neuron[some],
+            condition=self.condition[some],
+            exposure=self.exposure[some],
+            count=self.count[some],
+            weight=weight[some].astype(np.int64),
         )
+
+    def without_trial(self, cell: int) -> "Tally":
+        """Return the same tally less one trial of a cell."""
+        return self.with_trials(self.weight - (np.arange(len(self.weight)) == cell))
 
     def trial_by_trial(self) -> "Tally":
         """Return the same tally with a cell for every trial, all weights 1."""

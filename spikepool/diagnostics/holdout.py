@@ -163,8 +163,8 @@ def split_trials(tally: Tally, kept: Kept, seed: int) -> Split:
     fitted, aside = (np.bincount(part, minlength=len(tally.count)) for part in parts)
     return Split(
         kept,
-        _weighted(tally, fitted),
-        _weighted(tally, aside),
+        tally.with_trials(fitted),
+        tally.with_trials(aside),
         tally.responses.of_cell[aside > 0],
     )
 
@@ -254,19 +254,6 @@ def score_predictions(
             )
             for each in predictions
         ),
-    )
-
-
-def _weighted(tally: Tally, weight: IntArray) -> Tally:
-    """Return the tally with other numbers of trials, without cells that have none."""
-    some = weight > 0
-    return replace(
-        tally,
-        neuron=tally.neuron[some],
-        condition=tally.condition[some],
-        exposure=tally.exposure[some],
-        count=tally.count[some],
-        weight=weight[some].astype(np.int64),
     )
 
 
