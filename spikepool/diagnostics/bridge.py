@@ -6,6 +6,8 @@ from scipy import optimize, special
 from spikepool.data.spike_counts import FloatArray
 from spikepool.posterior.summary import error_of_mean
 
+_FEWEST = 2.0
+"""Draws of the one density that have to look like draws of the other: one may, by chance."""
 _BEYOND = 50.0
 """Nats beyond all log weights between which the root lies."""
 
@@ -27,7 +29,7 @@ def bridge(of_product: FloatArray, of_base: FloatArray) -> tuple[float, float]:
     -------
     log_ratio : float
     error : float
-        Monte Carlo standard error; 1 or more where the draws do not meet.
+        Monte Carlo standard error; infinite where the draws do not meet.
 
     References
     ----------
@@ -44,8 +46,10 @@ def bridge(of_product: FloatArray, of_base: FloatArray) -> tuple[float, float]:
     most = max(of_product.max(), of_base.max()) + _BEYOND
     shift = float(optimize.brentq(excess, least, most))
     kept, taken = special.expit(shift - of_product), special.expit(of_base - shift)
-    error = np.hypot(_relative_error(kept), _relative_error(taken))
-    return shift + float(np.log(of_product.size / of_base.size)), float(error)
+    log_ratio = shift + float(np.log(of_product.size / of_base.size))
+    if kept.sum() < _FEWEST:  # and as many are taken
+        return log_ratio, float("inf")
+    return log_ratio, float(np.hypot(_relative_error(kept), _relative_error(taken)))
 
 
 def _relative_error(values: FloatArray) -> float:

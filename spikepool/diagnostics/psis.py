@@ -31,8 +31,9 @@ EVEN = 0.02
 """Variance of the logarithms of weights below which there is no tail to smooth."""
 MOST_REFITS = 4
 """Fits without a trial: of those whose weights serve least."""
-MOST_BRIDGE_ERROR = 0.25
-"""Nats; where draws with and without a trial hardly meet, its k̂ stands."""
+BRIDGE_ERRORS = 0.25, 0.75
+"""Nats: above the first the k̂ of a trial stands, since draws with and without it hardly meet; above
+the second its density by weights does, too."""
 
 type Refit = Callable[[Tally], NeuronDraws | None]
 """Fits the same model to a tally with one trial less; None where that fails."""
@@ -104,8 +105,11 @@ def _mend(found: _LeftOutCells, draws: NeuronDraws, tally: Tally, refit: Refit) 
             continue
         of_each = _log_density_of(draws, tally, cell), _log_density_of(rest, tally, cell)
         log_density, error = bridge(*of_each)
-        if error <= MOST_BRIDGE_ERROR:
-            found.log_density[cell], found.pareto_k[cell] = log_density, np.nan
+        small, usable = BRIDGE_ERRORS
+        if error <= usable:
+            found.log_density[cell] = log_density
+        if error <= small:
+            found.pareto_k[cell] = np.nan
 
 
 def _log_density_of(draws: NeuronDraws, tally: Tally, cell: int) -> FloatArray:

@@ -6,7 +6,7 @@ from spikepool.engines.collapsed.leave_out_lattice import MOST_CELLS
 from spikepool.posterior.draws import PosteriorDraws
 from spikepool.posterior.quadrature import LeaveOut
 from spikepool.progress import Progress
-from spikepool.runs.part_fits import FitSettings, PartFit, fit_checked, seeded
+from spikepool.runs.part_fits import FitSettings, PartFit, fit_checked, seeded, smaller_steps
 
 
 def left_out_of(fit: PartFit, settings: FitSettings, progress: Progress) -> LeaveOut:
@@ -36,7 +36,9 @@ def _refit(fit: PartFit, settings: FitSettings, progress: Progress) -> Refit | N
     small = len(fit.part.tally.count) <= MOST_CELLS
     if not (small and engine.retry and fit.convergence.passed):
         return None
-    spec, options = fit.posterior.draws.spec, engine.model_copy(update={"engine": "nuts"})
+    spec = fit.posterior.draws.spec
+    careful = {"engine": "nuts", "target_accept": smaller_steps(engine.target_accept)}
+    options = engine.model_copy(update=careful)
     label = settings.label(spec, fit.part)
 
     def sample(tally: Tally) -> PosteriorDraws | None:

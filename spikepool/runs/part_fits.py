@@ -255,6 +255,11 @@ def _most_entries(spec: ModelSpec, tally: Tally) -> int:
     return tally.responses.size if spec.is_tuned else tally.n_neurons
 
 
+def smaller_steps(target_accept: float) -> float:
+    """Return the acceptance rate to aim at where the sampler diverged, or must not."""
+    return 1 - (1 - target_accept) / SMALLER_STEPS
+
+
 def _second_run(
     options: EngineOptions, convergence: Convergence, entries: int
 ) -> EngineOptions | None:
@@ -265,7 +270,7 @@ def _second_run(
     if convergence.sampler is None:
         return None
     if convergence.sampler.divergences:
-        changes["target_accept"] = 1 - (1 - options.target_accept) / SMALLER_STEPS
+        changes["target_accept"] = smaller_steps(options.target_accept)
     draws = MORE_DRAWS * options.draws
     if convergence.mixes_slowly and draws * options.chains * entries <= MOST_VALUES:
         changes["draws"] = draws

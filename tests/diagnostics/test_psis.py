@@ -40,6 +40,11 @@ def conjugate(tally, rng):
     )
 
 
+def few(draws, size):
+    """Keep the first draws of every chain."""
+    return replace(draws, theta=draws.theta[:, : size // 4])
+
+
 def predictive(tally):
     """Return the distribution of a trial of every cell given all other trials, in closed form."""
     of = tally.neuron
@@ -128,6 +133,19 @@ def test_draws_that_do_not_meet_leave_the_weights(bursting):
     elsewhere = replace(draws, theta=np.random.default_rng(8).normal(-20, 0.1, draws.theta.shape))
     kept = leave_out_trials(draws, bursting, lambda _: elsewhere)
     assert np.array_equal(kept.trial, weighed.trial)
+
+
+def test_uncertain_bridge_is_used_and_keeps_its_doubt(bursting):
+    """Of few draws, with an error of 0.25 to 0.75 nats: better than weights, and not good."""
+    rng = np.random.default_rng(10)
+    draws = few(conjugate(bursting, rng), 100)
+    weighed = leave_out_trials(draws, bursting)
+    found = leave_out_trials(draws, bursting, lambda less: few(conjugate(less, rng), 100))
+    burst = int(np.flatnonzero((bursting.neuron == 0) & (bursting.count == BURST))[0])
+    exact = predictive(bursting).logpmf(bursting.count)[burst]
+    assert found.trial_pareto_k == weighed.trial_pareto_k
+    assert found.trial[burst] == pytest.approx(exact, abs=3)
+    assert found.trial[burst] != weighed.trial[burst]
 
 
 def test_at_most_four_trials_are_fitted_again(build_tally):
