@@ -23,7 +23,7 @@ from spikepool.engines.collapsed.hyperposterior import (
     WeightedSample,
     pareto_smoothed,
 )
-from spikepool.engines.collapsed.lattice import Lattice, Region
+from spikepool.engines.collapsed.lattice import FINE, ROUGH, Lattice, Quality, Region
 from spikepool.engines.collapsed.levels import Hyperparameters
 from spikepool.engines.collapsed.marginal_likelihood import MarginalLikelihood, tabulate
 from spikepool.engines.collapsed.responses import response_statistics
@@ -272,6 +272,7 @@ def leave_out(
     LeaveOut
     """
     family, region = integrals.family, integrals.region
+    without = replace(region, quality=_quality_without(region))
     marginal = integrals.by_neuron(phi, len(weights))
     neurons = smooth_ratios(marginal, weights)
     sizes = integrals.nodes_per_neuron()
@@ -292,7 +293,7 @@ def leave_out(
             if region.tuning is None
             else response_statistics(family, reduced)
         )
-        rest = tabulate(family, statistics, region, integrals.cores)
+        rest = tabulate(family, statistics, without, integrals.cores)
         ratios = marginal[tally.neuron[cells]] - rest.by_neuron(phi, len(weights))
         smoothed = smooth_ratios(ratios, weights)
         worst = _worst(smoothed.pareto_k, left)
@@ -310,6 +311,16 @@ def leave_out(
         trial_pareto_k=_largest(np.concatenate(pareto_k)),
         neuron_pareto_k=_largest(neurons.pareto_k),
     )
+
+
+def _quality_without(region: Region) -> Quality:
+    """Return the quality of lattices without a trial, one for each.
+
+    With conditions they are much of the work of small tables; rougher ones, in a fifth of the time,
+    change densities by some 1e-6 nats.
+    """
+    rough = region.tuning is not None and region.quality == FINE
+    return ROUGH if rough else region.quality
 
 
 def _worst(pareto_k: FloatArray, most: int) -> list[int]:

@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from spikepool.config import EngineOptions
 from spikepool.data.tally import Tally
-from spikepool.engines.collapsed import kernels_tuned
+from spikepool.engines.collapsed import kernels_tuned, leave_out
 from spikepool.engines.collapsed.estimates import error_of_responses
 from spikepool.engines.collapsed.gradient import total_with_gradient
 from spikepool.engines.collapsed.kernels_exponential import exponentials
@@ -267,6 +267,31 @@ def test_marginals_and_joint_draws_agree(family):
     np.testing.assert_allclose(estimates.tuning.median, strength)
     assert posterior.quadrature.leave_out.trial.shape == tally.count.shape
     assert np.isfinite(posterior.quadrature.leave_out.trial).all()
+
+
+def test_rough_lattices_leave_trials_out_as_well_as_fine_ones(monkeypatch):
+    """Within 1e-5 nats, a hundredth of what is promised of a density; one count is a burst."""
+    tally = tuned_tally("poisson", 12, neurons=4, conditions=2)
+    burst = np.where(np.arange(len(tally.count)) == 5, 4 * tally.count.max(), tally.count)
+    tally = replace(tally, count=burst)
+    spec = ModelSpec("poisson", "partial", None, condition_pooling="partial")
+
+    def densities():
+        posterior = compute_posterior(
+            spec,
+            tally,
+            default_priors(tally),
+            EngineOptions(engine="collapsed"),
+            SummaryOptions(0.9, 1.1),
+            Silent(),
+        )
+        return posterior.quadrature.leave_out.trial
+
+    rough = densities()
+    monkeypatch.setattr(leave_out, "ROUGH", leave_out.FINE)
+    fine = densities()
+    np.testing.assert_allclose(rough, fine, rtol=0, atol=1e-5)
+    assert np.any(rough != fine)
 
 
 @pytest.mark.parametrize("family", ["poisson", "nb2", "nb1"])
