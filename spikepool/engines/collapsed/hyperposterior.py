@@ -42,6 +42,8 @@ _WIDE, _FIRST_WIDE = 2.0, 5.0
 """Scale of the component that covers the others, and that covers the mode."""
 _FAR = 1.5
 """Scale of the component where the weights are largest."""
+_LEAST_INDEPENDENT = 1e-6
+"""Share of a coordinate's variance that no other explains, in a covariance that has no factor."""
 
 type LogDensity = Callable[[FloatArray], FloatArray]
 
@@ -321,9 +323,9 @@ def _fitted(
     points, weights = sample.points[kept], weights[kept] / weights[kept].sum()
     mean, spread = _moments(points, weights)
     close = _expectation_maximisation(points, weights, spread, components, rng)
-    wide = Component(0.1, mean, _WIDE * np.linalg.cholesky(spread))
+    wide = Component(0.1, mean, _WIDE * _root(spread))
     centre, around = _moments(*_excess(sample))
-    far = Component(0.1, centre, _FAR * np.linalg.cholesky(around + 0.1 * spread))
+    far = Component(0.1, centre, _FAR * _root(around + 0.1 * spread))
     return (*(Component(0.8 * c.share, c.mean, c.cholesky) for c in close), wide, far)
 
 
@@ -342,7 +344,7 @@ def _expectation_maximisation(
     rng: np.random.Generator,
 ) -> list[Component]:
     centres = points[rng.choice(len(points), components, p=weights)]
-    cholesky = np.linalg.cholesky(spread * components ** (-2 / points.shape[1]))
+    cholesky = _root(spread * components ** (-2 / points.shape[1]))
     mixture = [Component(1 / components, centre, cholesky) for centre in centres]
     for _ in range(_EM_STEPS):
         mixture = _em_step(points, weights, mixture, 1e-4 * spread)
@@ -364,9 +366,22 @@ def _em_step(
         mean = (pull[:, np.newaxis] * points).sum(axis=0) / pull.sum()
         centred = points - mean
         spread = np.einsum("d,di,dj->ij", pull, centred, centred) / total + ridge
-        result.append(Component(total, mean, np.linalg.cholesky(spread)))
+        result.append(Component(total, mean, _root(spread)))
     rescale = sum(c.share for c in result)
     return [Component(c.share / rescale, c.mean, c.cholesky) for c in result]
+
+
+def _root(spread: FloatArray) -> FloatArray:
+    """Return the Cholesky factor of a covariance, a little wider where rounding left it none.
+
+    Weights on a few points that lie on a line, or almost, leave a covariance that is singular in
+    floating-point numbers. A proposal may be any density that is wide enough.
+    """
+    try:
+        return np.asarray(np.linalg.cholesky(spread))
+    except np.linalg.LinAlgError:
+        variance = np.diag(np.diag(spread))
+        return np.asarray(np.linalg.cholesky(spread + _LEAST_INDEPENDENT * variance))
 
 
 def _moments(points: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from spikepool.engines.collapsed import hyperposterior
 from spikepool.engines.collapsed.hyperposterior import (
     LEAST_ESS,
     MOST_PARETO_K,
     Laplace,
+    WeightedSample,
     find_mode,
     pareto_smoothed,
     sample_adaptively,
@@ -176,3 +178,16 @@ def test_undefined_shape_is_infinite():
         batch=BATCH,
     )
     assert not np.isnan(sample.pareto_k)
+
+
+def test_proposal_for_points_on_a_line():
+    """Their covariance has no factor in floating-point numbers: a little wider, it has."""
+    rng = np.random.default_rng(0)
+    along = rng.normal(size=400)[:, np.newaxis] * np.array([1e3, 2e3, -500.0])
+    weights = rng.exponential(size=400)
+    sample = WeightedSample(along, np.zeros(400), weights / weights.sum(), 0.1, 0.0)
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.cholesky(np.cov(along, rowvar=False))
+    for component in hyperposterior._fitted(sample, 2, rng):
+        assert np.all(np.diag(component.cholesky) > 0)
+        assert component.cholesky[0, 0] > 100
