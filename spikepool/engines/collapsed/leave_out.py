@@ -317,7 +317,7 @@ def _quality_without(region: Region) -> Quality:
     """Return the quality of lattices without a trial, one for each.
 
     With conditions they are much of the work of small tables; rougher ones, in a fifth of the time,
-    change densities by some 1e-6 nats.
+    change densities by 2e-4 nats at most (132 neurons in 7 conditions), of small tables by 1e-6.
     """
     rough = region.tuning is not None and region.quality == FINE
     return ROUGH if rough else region.quality
