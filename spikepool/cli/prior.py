@@ -22,7 +22,8 @@ def prior_command(
         int | None,
         typer.Option(
             min=1,
-            help="Trials of a neuron. [default: the table's median, or 20]",
+            help="Trials of a neuron, over all conditions. [default: the table's median, or 20 "
+            "in each condition]",
             show_default=False,
         ),
     ] = None,
@@ -33,6 +34,17 @@ def prior_command(
             max=1e6,
             show_default=False,
             help="Without a table: the typical rate exp(m0), in spikes/s. [default: 10]",
+        ),
+    ] = None,
+    conditions: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=1000,
+            metavar="N",
+            show_default=False,
+            help="Without a table: conditions that a neuron is presented with, as --condition "
+            "names a table's. [default: none]",
         ),
     ] = None,
     output: Annotated[
@@ -51,8 +63,8 @@ def prior_command(
 ) -> None:
     """Show what the priors say before any data: a neuron's rate, Fano factor and own weight.
 
-    For every model that a fit would use. A table is needed only for its typical rate, its trials
-    and their duration.
+    For every model that a fit would use. With conditions, its tuning strength, too. A table is
+    needed only for its typical rate, its trials and their duration.
 
     Example: spikepool prior --family nb2 --prior 'tau=half-normal(0.5)' --duration 0.5 -o prior
     """  # fmt: skip
@@ -67,7 +79,7 @@ def prior_command(
     config = resolve_config({}, settings)
     if output is not None:
         refuse_folder_of_run(output)
-    run = run_prior(config, AskedPrior(trials, typical_rate))
+    run = run_prior(config, AskedPrior(trials, typical_rate, conditions))
     found = prior_as_json(run.predicted, run.priors, run.design, run.rate_unit)
     if output is not None:
         write_files(output, _files(run, config))
@@ -93,6 +105,6 @@ def _files(run: "PriorRun", config: "RunConfig") -> Iterator[tuple[str, bytes]]:
     if not report.plots:
         return
     draws = len(run.predicted[0].rate)
-    about = AboutPrior("", run.design.trials, run.design.exposure, run.rate_unit, draws)
+    about = AboutPrior("", run.design, run.rate_unit, draws)
     data = prepare_prior_predictive(run.predicted, run.typical_rate, report.interval)
     yield from render_pictures([Picture(name, about, data)], report.plots, PlotStyle())

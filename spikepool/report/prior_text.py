@@ -21,14 +21,17 @@ QUANTILES: Final = {
     "upper_50": 0.75,
     "upper_95": 0.975,
 }
-_QUANTITIES: Final = {"rate": "rate", "fano": "Fano factor", "own_weight": "own weight κ"}
+_WIDTH: Final = 26
+QUANTITIES: Final = ("rate", "fano", "own_weight", "tuning_strength")
 
 PRIOR_PREDICTIVE: tuple[Column, ...] = (
     text("model", "The model."),
     text(
         "quantity",
-        "rate: λ = exp θ of a neuron; fano: Fano factor of its counts; own_weight: "
-        "κ = τ²/(τ² + σ²) with σ² = Var(y)/(n m²) of n trials.",
+        "rate: λ = exp θ of a neuron, with conditions its mean over them; fano: Fano factor of its "
+        "counts (within a condition); own_weight: κ = τ²/(τ² + σ²) with σ² = Var(y)/(n m²) of n "
+        "trials, with conditions 1/σ² = Σ_c 1/(ω_b² + σ_c²); tuning_strength: sd (n − 1) of the "
+        "log rates between conditions. With --drift-block blocks of trials stand for conditions.",
     ),
     text("unit", "Of the quantity. Empty: it has none."),
     *(
@@ -41,12 +44,15 @@ PRIOR_PREDICTIVE: tuple[Column, ...] = (
 def prior_rows(predicted: Sequence[PriorPredictive], rate_unit: RateUnit) -> Iterator[Json]:
     """Yield a row for every model and quantity, as `PRIOR_PREDICTIVE` describes them."""
     for each in predicted:
-        for name in _QUANTITIES:
-            quantiles = np.quantile(getattr(each, name), [*QUANTILES.values()])
+        for name in QUANTITIES:
+            values = getattr(each, name)
+            if values is None:
+                continue
+            quantiles = np.quantile(values, [*QUANTILES.values()])
             yield {
                 "model": each.spec.label,
                 "quantity": name,
-                "unit": rate_unit if name == "rate" else None,
+                "unit": {"rate": rate_unit, "tuning_strength": "ln"}.get(name),
                 **dict(zip(QUANTILES, quantiles.tolist(), strict=True)),
             }
 
@@ -63,6 +69,8 @@ def prior_as_json(
         "spikepool": __version__,
         "trials": design.trials,
         "exposure": design.exposure,
+        "conditions": design.conditions,
+        "response_kind": design.response_kind,
         "rate_unit": rate_unit,
         "priors": {
             spec.label: {name: f"{priors.of(name)}" for name in prior_names(spec)} for spec in specs
@@ -83,19 +91,27 @@ def prior_lines(found: Summary) -> Iterator[str]:
     ------
     str
     """
-    seconds = f" of {found['exposure']:.3g} s" if found["rate_unit"] == "spikes/s" else ""
-    yield f"before any data, a neuron with {found['trials']} trials{seconds}; quantiles"
+    design = NeuronDesign(
+        found["trials"], found["exposure"], found["conditions"], found["response_kind"]
+    )
+    yield f"before any data, a neuron with {design.told(found['rate_unit'])}; quantiles"
     for label, priors in found["priors"].items():
         told = ", ".join(f"{name} ~ {prior}" for name, prior in priors.items())
         yield ""
         yield f"{label}: {told}"
-        yield f"  {'':<22}" + "".join(f"{f'{100 * q:g} %':>11}" for q in QUANTILES.values())
+        yield f"  {'':<{_WIDTH}}" + "".join(f"{f'{100 * q:g} %':>11}" for q in QUANTILES.values())
         for row in found["quantiles"]:
             if row["model"] == label:
-                yield _line(row)
+                yield _line(row, design)
 
 
-def _line(row: Summary) -> str:
+def _line(row: Summary, design: NeuronDesign) -> str:
     unit = f" ({row['unit']})" if row["unit"] else ""
     cells = "".join(f"{row[name]:>11.3g}" for name in QUANTILES)
-    return f"  {_QUANTITIES[row['quantity']] + unit:<22}{cells}"
+    told = {
+        "rate": "rate",
+        "fano": "Fano factor",
+        "own_weight": "own weight κ",
+        "tuning_strength": f"sd between {design.response_kind}s",
+    }
+    return f"  {told[row['quantity']] + unit:<{_WIDTH}}{cells}"

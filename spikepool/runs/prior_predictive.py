@@ -6,8 +6,8 @@ import numpy as np
 
 from spikepool.config import RunConfig
 from spikepool.data.read import read_counts
-from spikepool.data.spike_counts import Labels, Notice, RateUnit, SpikeCounts
-from spikepool.data.tally import tally_counts
+from spikepool.data.spike_counts import Factor, Labels, Notice, RateUnit, SpikeCounts
+from spikepool.data.tally import Tally, tally_counts
 from spikepool.errors import UsageError
 from spikepool.models.kind import reads_estimates
 from spikepool.models.plan import plan_models
@@ -16,7 +16,7 @@ from spikepool.models.priors import Priors, default_priors
 from spikepool.models.spec import ModelSpec
 
 TRIALS, TYPICAL_RATE = 20, 10.0
-"""Of a neuron where no table is given; the rate in spikes/s."""
+"""Of a neuron (in each condition) where no table is given; the rate in spikes/s."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,16 @@ class AskedPrior:
     Attributes
     ----------
     trials : int or None
+        Over all conditions.
     typical_rate : float or None
         e^m0, in spikes/s; without a table only.
+    conditions : int or None
+        That the neuron is presented with; without a table only.
     """
 
     trials: int | None = None
     typical_rate: float | None = None
+    conditions: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def run_prior(config: RunConfig, asked: AskedPrior) -> PriorRun:
     Raises
     ------
     UsageError
-        If the run is of estimates, or has conditions, or names the typical rate twice.
+        If the run is of estimates, or says what the table says, or names columns of no table.
     """
     _refuse(config, asked)
     known = bool(config.input.tables)
@@ -83,8 +87,7 @@ def run_prior(config: RunConfig, asked: AskedPrior) -> PriorRun:
     fixed = default_priors(tally).theta
     exposure = float(np.median(tally.exposure)) if known else config.input.duration or 1.0
     specs = models.specs if known else tuple(_at(exposure, spec) for spec in models.specs)
-    trials = asked.trials or (int(np.median(tally.n_trials)) if known else TRIALS)
-    design = NeuronDesign(trials, exposure)
+    design = _design(asked, tally, exposure, known=known)
     return PriorRun(
         draw_prior_predictive(specs, models.priors, design, config.engine.seed),
         models.priors,
@@ -101,17 +104,25 @@ def _refuse(config: RunConfig, asked: AskedPrior) -> None:
             "prior shows rates and Fano factors, which estimates with standard errors have not",
             "see the priors of estimates with spikepool model --family normal",
         )
-    if config.input.condition or config.input.drift_block or config.input.within:
+    for name, given in (("typical-rate", asked.typical_rate), ("conditions", asked.conditions)):
+        if given is not None and config.input.tables:
+            raise UsageError(
+                f"--{name} stands for a table: here the table gives it",
+                "leave one of the two out",
+            )
+    options = config.input
+    if not options.tables and (options.condition or options.drift_block or options.within):
         raise UsageError(
-            "prior shows one rate for each neuron: it takes no --condition, --drift-block or "
-            "--within",
-            "leave the option out",
+            "--condition, --drift-block and --within are of a table, and none is given",
+            "name a table, or say --conditions 8 for a neuron with so many conditions",
         )
-    if asked.typical_rate is not None and config.input.tables:
-        raise UsageError(
-            "--typical-rate stands for a table: here the table gives it",
-            "leave one of the two out",
-        )
+
+
+def _design(asked: AskedPrior, tally: Tally, exposure: float, *, known: bool) -> NeuronDesign:
+    """Return the neuron that was asked about, or the table's typical one."""
+    conditions = int(np.median(np.bincount(tally.responses.neuron)))
+    trials = int(np.median(tally.n_trials)) if known else TRIALS * conditions
+    return NeuronDesign(asked.trials or trials, exposure, conditions, tally.response_kind)
 
 
 def _at(exposure: float, spec: ModelSpec) -> ModelSpec:
@@ -122,11 +133,20 @@ def _at(exposure: float, spec: ModelSpec) -> ModelSpec:
 
 
 def _standing_in(asked: AskedPrior) -> SpikeCounts:
-    """Return silent trials whose m0 = ln(½/Σe) is the logarithm of the typical rate."""
-    rate = asked.typical_rate or TYPICAL_RATE
-    neurons = 2
-    of_trial = np.repeat(np.arange(neurons), 2)
-    neuron = Labels("neuron", ("a", "b"), of_trial)
-    exposure = np.full(len(of_trial), 0.25 / rate)
-    counts = np.zeros(len(of_trial), dtype=np.int64)
-    return SpikeCounts(neuron, counts, exposure, exposure_known=True)
+    """Return silent trials whose m0 = ln(½/Σe) is the logarithm of the typical rate.
+
+    Of two neurons, with two trials in every condition.
+    """
+    rate, conditions = asked.typical_rate or TYPICAL_RATE, asked.conditions or 1
+    trials = 2 * conditions
+    neuron = Labels("neuron", ("a", "b"), np.repeat(np.arange(2), trials))
+    names = tuple(f"{number}" for number in range(1, conditions + 1))
+    condition = Labels("condition", names, np.tile(np.repeat(np.arange(conditions), 2), 2))
+    return SpikeCounts(
+        neuron,
+        np.zeros(2 * trials, dtype=np.int64),
+        np.full(2 * trials, 0.5 / (rate * trials)),
+        exposure_known=True,
+        condition=condition,
+        factors=(Factor("condition", names),),
+    )

@@ -57,10 +57,59 @@ def test_table_gives_the_design(spikepool, tmp_path):
     assert (found["trials"], found["exposure"]) == (6, 0.25)
     assert found["quantiles"][0]["median"] == pytest.approx(27.5 / 1.5, rel=0.14)
     assert spikepool("prior", path, "--typical-rate", "5").code == 2
+    ended = spikepool("prior", path, "--conditions", "4")
+    assert (ended.code, "--conditions stands for a table" in ended.err) == (2, True)
+
+
+def test_conditions_without_a_table(spikepool, tmp_path):
+    """Twenty trials in each, the typical rate as given, and a row and a panel of tuning."""
+    options = ("--family", "poisson", "--pooling", "partial", "--prior", "tau=half-normal(0.01)")
+    flat = ("--prior", "mu=normal(2, 0.01)", "--prior", "tuning_sd=half-normal(0.5)")
+    folder = tmp_path / "prior"
+    asked = ("prior", *options, *flat, "--conditions", "8", "-o", folder)
+    found = json.loads(spikepool(*asked, "--json").out)
+    assert (found["trials"], found["conditions"], found["response_kind"]) == (160, 8, "condition")
+    by_name = {row["quantity"]: row for row in found["quantiles"]}
+    assert by_name["tuning_strength"]["unit"] == "ln"
+    assert 0.25 < by_name["tuning_strength"]["median"] < 0.4  # median of |N(0, 0.5²)|: 0.34
+    picture = pd.read_csv(folder / "plots/data/prior_predictive.csv")
+    assert set(picture["axis"]) == {"rate", "fano", "own_weight", "tuning_strength"}
+    lines = spikepool(*asked).out.splitlines()
+    assert lines[0] == "before any data, a neuron with 160 trials of 1 s in 8 conditions; quantiles"
+    assert lines[-1].startswith("  sd between conditions (ln)")
+
+
+def test_table_gives_conditions_blocks_and_labels(spikepool, tmp_path):
+    """Conditions of the typical neuron; blocks of its trials; and sds of animals."""
+    rows = [
+        f"n{i},{t},{3 + (i + t) % 4},0.25,{t % 3},{'AB'[i % 2]},m{i % 3}"
+        for i in range(12)
+        for t in range(12)
+    ]
+    path = tmp_path / "counts.csv"
+    header = "neuron,trial,count,duration,odor,area,animal\n"
+    path.write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
+    options = ("--family", "nb2", "--pooling", "partial", "--json")
+    found = json.loads(spikepool("prior", path, *options, "--condition", "odor").out)
+    assert (found["trials"], found["conditions"]) == (12, 3)
+    found = json.loads(spikepool("prior", path, *options, "--drift-block", "3").out)
+    assert (found["conditions"], found["response_kind"]) == (4, "block")
+    assert "drift_sd" in found["priors"]["NB2 partial (drifting rates)"]
+    labels = ("--group", "area", "--within", "animal")
+    found = json.loads(spikepool("prior", path, *options, *labels).out)
+    assert "interaction_sd_delta" in found["priors"]["NB2 partial (crossed labels)"]
+    assert [row["quantity"] for row in found["quantiles"]] == ["rate", "fano", "own_weight"]
 
 
 @pytest.mark.parametrize(
-    "options", [("--family", "normal"), ("--condition", "x"), ("--within", "x", "--group", "y")]
+    "options",
+    [
+        ("--family", "normal"),
+        ("--condition", "x"),
+        ("--within", "x", "--group", "y"),
+        ("--drift-block", "5"),
+        ("--condition-effects",),
+    ],
 )
 def test_refusals(spikepool, options):
     """Exit 2, with the next step."""
@@ -81,7 +130,9 @@ def test_picture_says_what_is_beyond_its_axes():
         assert bars + beyond == pytest.approx(1)
     rate = data[(data["series"] == "NB2 partial") & (data["axis"] == "rate")]
     assert float(rate.loc[rate["part"] == "beyond", "upper"].iloc[0]) > 0.01
-    figure = draw_picture(data, AboutPrior("", 20, 1.0, "spikes/s", 10_000), PlotStyle())
+    figure = draw_picture(
+        data, AboutPrior("", NeuronDesign(20, 1.0), "spikes/s", 10_000), PlotStyle()
+    )
     titles = [axes.get_title(loc="right") for axes in figure.axes]
     assert titles[0].endswith("% ▸")
     said = [text.get_text() for axes in figure.axes for text in axes.texts]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import override
 
 from spikepool.data.spike_counts import RateUnit
+from spikepool.data.wording import plural
+from spikepool.models.prior_predictive import NeuronDesign
 
 
 class Caption(ABC):
@@ -53,7 +55,7 @@ class About(Caption):
     @override
     def numbers(self) -> str:
         """Such as ``1,446 neurons · 19,244 trials``."""
-        return f"{_counted(self.n_neurons, 'neuron')} · {_counted(self.n_trials, 'trial')}"
+        return f"{plural(self.n_neurons, 'neuron')} · {plural(self.n_trials, 'trial')}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class AboutEstimates(Caption):
     @override
     def numbers(self) -> str:
         """Such as ``8 estimates``."""
-        return _counted(self.n_estimates, "estimate")
+        return plural(self.n_estimates, "estimate")
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,14 @@ class AboutPrior(Caption):
 
     Attributes
     ----------
-    trials : int
+    design : NeuronDesign
         Of the neuron that is drawn from them.
-    exposure : float
-        Of each trial, in seconds (trials where none is known).
     rate_unit : {'spikes/s', 'spikes/trial'}
     draws : int
     """
 
     model: str
-    trials: int
-    exposure: float
+    design: NeuronDesign
     rate_unit: RateUnit
     draws: int
     interval: float = 0.95
@@ -101,9 +100,4 @@ class AboutPrior(Caption):
     @override
     def numbers(self) -> str:
         """Such as ``20 trials of 1 s · 10,000 draws``."""
-        window = f" of {self.exposure:.3g} s" if self.rate_unit == "spikes/s" else ""
-        return f"{_counted(self.trials, 'trial')}{window} · {_counted(self.draws, 'draw')}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+        return f"{self.design.told(self.rate_unit)} · {plural(self.draws, 'draw')}"

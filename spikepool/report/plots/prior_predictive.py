@@ -1,4 +1,4 @@
-"""What priors alone say of a neuron: a row for every model, of rate, Fano factor and own weight."""
+"""What priors alone say of a neuron: a row for every model, a panel for every quantity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ _BINS: Final = 36
 _FOLD: Final = 500.0
 """How far the axis of rates goes from the typical one, up and down."""
 _MOST_FANO: Final = 1e3
+_MOST_STRENGTH: Final = 4.0
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,13 @@ def prepare_prior_predictive(
         _Axis("rate", typical_rate / _FOLD, typical_rate * _FOLD),
         _Axis("fano", 1.0, _MOST_FANO),
         _Axis("own_weight", 0.0, 1.0, is_log=False),
+        _Axis("tuning_strength", 0.0, _MOST_STRENGTH, is_log=False),
     )
     frames = [
-        table(_parts(each.spec.label, axis, getattr(each, axis.name), interval), COLUMNS)
+        table(_parts(each.spec.label, axis, values, interval), COLUMNS)
         for each in predicted
         for axis in axes
+        if (values := getattr(each, axis.name)) is not None
     ]
     return pd.concat(frames, ignore_index=True)
 
@@ -90,16 +93,19 @@ def _parts(
 
 
 def draw_prior_predictive(data: pd.DataFrame, about: AboutPrior, style: PlotStyle) -> Figure:
-    """Draw a row of three panels for every model."""
+    """Draw a row of panels for every model."""
     models = list(dict.fromkeys(texts(data, "series")))
     names = {
         "rate": f"rate ({about.rate_unit})",
         "fano": "Fano factor",
         "own_weight": "own weight κ",
     }
+    if about.design.conditions > 1:
+        names["tuning_strength"] = f"sd between {about.design.response_kind}s (ln)"
     with style.context():
         width = style.width(180)
-        height = (38.0 * len(models) + 6) * style.scale
+        row_height = 38.0 * style.scale
+        height = row_height * len(models) + 6 * style.scale
         figure = canvas.new_figure(about, style, width, height)
         grid = figure.subplots(len(models), len(names), squeeze=False)
         for row, model in zip(grid, models, strict=True):
@@ -108,11 +114,14 @@ def draw_prior_predictive(data: pd.DataFrame, about: AboutPrior, style: PlotStyl
                 values = own[own["axis"] == axis]
                 fixed = _only_value(values)
                 if fixed is not None:
-                    canvas.say(axes, f"{label}: always {fixed:g}", style, width_mm=width / 3)
+                    canvas.say(
+                        axes, f"{label}: always {fixed:g}", style, width_mm=width / len(names)
+                    )
                     continue
                 _panel(axes, values, axis, style)
                 axes.set_xlabel(label)
-            row[0].set_ylabel(f"{model}\nshare of draws (%)")
+            named = canvas.wrapped(model, 0.8 * row_height, style)
+            row[0].set_ylabel("\n".join([*named, "share of draws (%)"]))
         words = (
             f"Bars: neurons drawn from the priors, no data yet. Blue: median and {about.percent} "
             "interval. ◂ ▸: share of the draws beyond the axis."
@@ -133,7 +142,7 @@ def _panel(axes: Any, data: pd.DataFrame, axis: str, style: PlotStyle) -> None:
     bars, beyond, summary = (part(data, name) for name in ("bar", "beyond", "summary"))
     left, right = numbers(bars, "left"), numbers(bars, "right")
     low, high = float(left[0]), float(right[-1])
-    if axis != "own_weight":
+    if axis in ("rate", "fano"):
         dress(axes, "x", LogRange(low, high, None), style)
     axes.set_xlim(low, high)
     axes.bar(left, 100 * numbers(bars, "share"), right - left, align="edge", color=SKY,
