@@ -1,6 +1,6 @@
 """Posterior predictive checks: whether data simulated from the fitted model look like the data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -54,13 +54,14 @@ def check_predictive(
     table = tabulate_pearson(trials)
     own = _statistics(trials, table, ddof)
     count_edges, fano_edges = _count_edges(trials.count), _fano_edges(own["fano"])
-    counts, fanos, medians = [], [], []
+    counts, fanos, medians, rises = [], [], [], []
     statistics: dict[str, list[FloatArray]] = {name: [] for name in own}
     for count in _replicates(draws, trials, np.random.default_rng([seed, 1])):
         replicated = replace(trials, count=count)
         replicate = tabulate_pearson(replicated)
         counts.append(_histogram(count, count_edges))
         medians.append(_median_fano(replicate, ddof))
+        rises.append(_fano_rise(replicate, ddof)[1])
         for name, values in _statistics(replicated, replicate, ddof).items():
             statistics[name].append(values)
         fanos.append(_histogram(statistics["fano"][-1], fano_edges))
@@ -70,7 +71,8 @@ def check_predictive(
         fano=_band(fano_edges, _histogram(own["fano"], fano_edges), np.array(fanos), interval),
         neurons={name: _checked(own[name], np.array(of)) for name, of in statistics.items()},
         ranks=rank_left_out_trials(draws, tally, seed),
-        median_fano=_predicted_median(table, ddof, np.array(medians), interval),
+        median_fano=_predicted(len(table.x2), _median_fano(table, ddof), medians, interval),
+        fano_rise=_predicted(*_fano_rise(table, ddof), rises, interval),
     )
 
 
@@ -104,14 +106,48 @@ def _median_fano(table: PearsonTable, ddof: int) -> float:
     return float(np.median(table.x2 / (table.trials - ddof))) if len(table.x2) else float("nan")
 
 
-def _predicted_median(
-    table: PearsonTable, ddof: int, medians: FloatArray, interval: float
+def _fano_rise(table: PearsonTable, ddof: int) -> tuple[int, float]:
+    """How far Fano factors rise with the counts, between the conditions of one neuron.
+
+    Returns
+    -------
+    tuple of (int, float)
+        Neurons with two informative conditions or more; the median over them of the Fano factor in
+        the half of its conditions with the greater mean counts, over that in the other half. The
+        middle one of an odd number is in neither. NaN where there is none.
+    """
+    order = np.lexsort((table.spikes / table.trials, table.neuron))
+    size = np.bincount(table.neuron, minlength=table.neurons)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(size) - size, size)
+    of = table.neuron[order]
+    is_lower, is_upper = 2 * place + 2 <= size[of], 2 * place >= size[of]
+    several = size > 1
+    if not several.any():
+        return 0, float("nan")
+    lower, upper = (
+        np.median(_fano_of(table, order[half], ddof)[several]) for half in (is_lower, is_upper)
+    )
+    return int(several.sum()), float(upper / lower) if lower > 0 else float("nan")
+
+
+def _fano_of(table: PearsonTable, entries: IntArray, ddof: int) -> FloatArray:
+    """Fano factor of every neuron over some entries, NaN where it has none; shape (N,)."""
+    neuron, size = table.neuron[entries], table.neurons
+    x2 = np.bincount(neuron, table.x2[entries], size)
+    divisor = np.bincount(neuron, table.trials[entries] - ddof, size)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(x2 / divisor)
+
+
+def _predicted(
+    size: int, observed: float, replicated: Sequence[float], interval: float
 ) -> PredictiveValue | None:
-    if not len(table.x2) or np.isnan(medians).all():
+    """Hold a number against its replicates; None where it is not defined."""
+    if np.isnan(observed) or np.isnan(replicated).all():
         return None
     tail = (1 - interval) / 2
-    lower, expected, upper = np.nanquantile(medians, [tail, 0.5, 1 - tail]).tolist()
-    return PredictiveValue(len(table.x2), _median_fano(table, ddof), expected, lower, upper)
+    lower, expected, upper = np.nanquantile(replicated, [tail, 0.5, 1 - tail]).tolist()
+    return PredictiveValue(size, observed, expected, lower, upper)
 
 
 def _replicates(draws: NeuronDraws, trials: Tally, rng: np.random.Generator) -> Iterator[IntArray]:

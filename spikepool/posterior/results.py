@@ -305,6 +305,10 @@ class PredictiveCheck:
     median_fano : PredictiveValue or None
         Median raw Fano factor of neuron × condition, over all with two trials and a spike; None
         where there is none.
+    fano_rise : PredictiveValue or None
+        Median over neurons of the Fano factor in the half of its conditions with the greater mean
+        counts, over that in the other half: how variance grows with the mean. None without
+        conditions.
     """
 
     replicates: int
@@ -313,6 +317,7 @@ class PredictiveCheck:
     neurons: dict[str, NeuronCheck]
     ranks: FloatArray
     median_fano: PredictiveValue | None = None
+    fano_rise: PredictiveValue | None = None
 
     @property
     def departure(self) -> float:

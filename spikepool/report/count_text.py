@@ -288,6 +288,8 @@ def _predictive_lines(summary: Summary) -> Iterator[str]:
     if predictive["median_fano"]:
         kind = "condition" if summary["data"]["blocks"] is None else "block"
         yield _median_fano_line(predictive["median_fano"], summary["fano"]["neurons"], kind)
+        if predictive["fano_rise"]:
+            yield _fano_rise_line(predictive["fano_rise"], kind, summary["models"])
     outside = ", ".join(
         f"{_STATISTICS[name]} {of['more_than_predicted'] + of['less_than_predicted']:,}"
         for name, of in predictive["neurons"].items()
@@ -353,13 +355,39 @@ def _law_cells(law: Summary) -> str:
 def _median_fano_line(fano: Summary, neurons: int, kind: str) -> str:
     """Hold the median Fano factor against what the primary model predicts for it."""
     of = "neurons" if fano["size"] == neurons else f"neuron × {kind}"
-    inside = fano["lower"] <= fano["observed"] <= fano["upper"]
-    near = abs(fano["observed"] - fano["expected"]) <= _NEAR * fano["observed"]
     return (
         f"           median over {fano['size']:,} {of} {fano['observed']:.3g}; "
-        f"the model predicts {fano['expected']:.3g} [{fano['lower']:.3g}, {fano['upper']:.3g}]"
-        f"{'' if inside or near else ': its variability is not that of the data'}"
+        f"the model predicts {_interval_of(fano)}"
+        f"{': its variability is not that of the data' if _differs(fano) else ''}"
     )
+
+
+def _fano_rise_line(rise: Summary, kind: str, models: list[Summary]) -> str:
+    """Say whether Fano factors rise with the counts as the primary model says."""
+    line = (
+        f"           in the {kind}s with more spikes ×{rise['observed']:.3g} that of the others; "
+        f"the model predicts ×{_interval_of(rise)}"
+    )
+    primary = next(model["family"] for model in models if model["is_primary"])
+    if primary == "poisson" or not _differs(rise):
+        return line
+    law = FAMILY_LABELS[primary]
+    line += (
+        f": it rises {'less' if rise['observed'] < rise['expected'] else 'more'} than {law} says"
+    )
+    if {"nb1", "nb2"} <= {model["family"] for model in models}:
+        return line
+    return f"{line}; --family poisson,nb1,nb2 compares"
+
+
+def _differs(value: Summary) -> bool:
+    """Whether a number is outside what the model predicts, and not near it."""
+    inside = value["lower"] <= value["observed"] <= value["upper"]
+    return not inside and abs(value["observed"] - value["expected"]) > _NEAR * value["observed"]
+
+
+def _interval_of(value: Summary) -> str:
+    return f"{value['expected']:.3g} [{value['lower']:.3g}, {value['upper']:.3g}]"
 
 
 def _drift_lines(drift: Summary) -> Iterator[str]:

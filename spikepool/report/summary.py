@@ -271,7 +271,10 @@ def _predictive(results: RunResults) -> JsonValue:
     if check is None:
         return None
     return {
-        "median_fano": dict(vars(check.median_fano)) if check.median_fano else None,
+        **{
+            name: None if value is None else dict(vars(value))
+            for name, value in (("median_fano", check.median_fano), ("fano_rise", check.fano_rise))
+        },
         "replicates": check.replicates,
         "neurons": {
             name: {
