@@ -181,7 +181,7 @@ def reweighted(sample: HyperparameterSample, log_ratio: FloatArray) -> Hyperpara
     pareto_k = float("nan")
     if log_weights.var() > EVEN:
         log_weights, found = pareto_smoothed(log_weights)
-        pareto_k = float(np.nan_to_num(found, nan=np.inf))
+        pareto_k = float(found)
     return HyperparameterSample(sample.values, special.softmax(log_weights), pareto_k)
 
 

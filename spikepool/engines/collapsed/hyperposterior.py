@@ -281,8 +281,9 @@ def _weighted(
         return WeightedSample(points, log_density, weights, np.inf, log_evidence)
     smoothed, pareto_k = pareto_smoothed(np.where(finite, log_ratio, NO_WEIGHT))
     weights = np.where(finite, np.exp(smoothed - special.logsumexp(smoothed)), 0.0)
-    shape = float(np.nan_to_num(pareto_k, nan=np.inf))  # undefined: all the weight on a few points
-    return WeightedSample(points, log_density, weights / weights.sum(), shape, log_evidence)
+    return WeightedSample(
+        points, log_density, weights / weights.sum(), float(pareto_k), log_evidence
+    )
 
 
 def pareto_smoothed(log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -297,19 +298,21 @@ def pareto_smoothed(log_weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     log_weights : ndarray, of the same shape
         Not normalised.
     pareto_k : ndarray, shape () or (n,)
-        Infinite where too few points have any weight, so that there is no tail to fit.
+        Infinite where too few points have any weight, or too many of the tail the same one, so
+        that there is no tail to fit.
     """
     from arviz_stats.base import array_stats
 
     try:
-        with np.errstate(over="ignore"):  # all weight on a few points: quantiles beyond all numbers
+        # All weight on a few points: quantiles beyond all numbers, or 0/0.
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             smoothed, pareto_k = array_stats.psislw(-log_weights)
     except (ValueError, IndexError):
         if log_weights.ndim == 1:
             return log_weights, np.array(np.inf)
         rows = [pareto_smoothed(row) for row in log_weights]
         return np.stack([row for row, _ in rows]), np.stack([k for _, k in rows])
-    defined = np.all(smoothed < np.inf, axis=-1)
+    defined = np.all(smoothed < np.inf, axis=-1) & ~np.isnan(pareto_k)
     smoothed = np.where(defined[..., np.newaxis], smoothed, log_weights)
     return smoothed, np.where(defined, pareto_k, np.inf)
 

@@ -315,10 +315,9 @@ def _weighed(sampled: Sampled, pairs: list[Pair], cores: int, size: int) -> Foun
     weights = np.exp(smoothed - special.logsumexp(smoothed))
     phi = tuple(pair.coordinates.phi(draws[OF_PAIRS][:, place]) for place, pair in enumerate(pairs))
     chains = ChainCheck(r_hat, sampled.sampler.divergences)
-    shape = float(np.nan_to_num(pareto_k, nan=np.inf))
     outside = float(np.mean(~inside))
     weights = weights / weights.sum()
-    return FoundJoined(draws, phi, weights, shape, outside, chains, ess)
+    return FoundJoined(draws, phi, weights, float(pareto_k), outside, chains, ess)
 
 
 def _mixing(sampled: Sampled) -> tuple[float, float]:

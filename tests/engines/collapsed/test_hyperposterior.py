@@ -151,11 +151,11 @@ class TestSample:
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8, 16])
 def test_too_few_weights_are_left_as_they_are(size):
-    """There is no tail to fit, alone or among rows: k̂ is infinite or undefined, nothing fails."""
+    """There is no tail to fit, alone or among rows: k̂ is infinite, nothing fails."""
     log_weights = np.random.default_rng(1).normal(size=(3, size))
     smoothed, pareto_k = pareto_smoothed(log_weights)
     assert smoothed.shape == (3, size)
-    assert not np.any(pareto_k <= 0.5)
+    assert np.all(pareto_k > 0.5)
     assert np.isfinite(pareto_smoothed(log_weights[0])[0]).all()
 
 
@@ -166,7 +166,27 @@ def test_all_weight_on_a_few_points_is_told_by_the_shape(scale):
     log_weights = -scale * np.random.default_rng(0).exponential(size=2048)
     smoothed, pareto_k = pareto_smoothed(log_weights)
     assert np.isfinite(smoothed).all()
-    assert not pareto_k <= 0.7
+    assert pareto_k > 0.7
+
+
+@pytest.mark.filterwarnings("error")
+def test_tail_of_denormal_numbers():
+    """All but one weight near the least number there is: 0/0 in the fit of the tail, no warning."""
+    log_weights = np.append(-730 - 10 * np.random.default_rng(0).exponential(size=2047), 0.0)
+    smoothed, pareto_k = pareto_smoothed(np.stack([log_weights, 1e-3 * log_weights]))
+    np.testing.assert_array_equal(smoothed[0], log_weights)
+    assert np.isposinf(pareto_k[0])
+    assert pareto_k[1] < 1
+
+
+def test_tail_of_equal_weights():
+    """Nearly all of the tail alike, a few points far above: k̂ is infinite, not unknown."""
+    log_weights = np.random.default_rng(0).normal(size=2048)
+    log_weights[np.argsort(log_weights)[-300:]] = 4.0
+    log_weights[:3] = 9.0
+    smoothed, pareto_k = pareto_smoothed(log_weights)
+    assert np.isposinf(pareto_k)
+    np.testing.assert_array_equal(smoothed, log_weights)
 
 
 def test_undefined_shape_is_infinite():
