@@ -41,7 +41,11 @@ def compare_command(
 
     compared = compare_models(read_models(results))
     if as_json:
-        rows = [{name: _finite(value) for name, value in asdict(row).items()} for row in compared]
+        rows = [
+            {name: _finite(value) for name, value in asdict(row).items()}
+            | {"is_doubtful": row.is_doubtful}
+            for row in compared
+        ]
         print(json.dumps({"models": rows}, indent=2, allow_nan=False))
         return
     for line in comparison_lines(compared):
@@ -64,7 +68,7 @@ def comparison_lines(compared: "Sequence[ComparedModel]") -> Iterator[str]:
         for label, elpd, behind, weight, pareto_k in (_HEADER, *cells):
             yield f"  {label:<{width}}{elpd:>22}{behind:>22}{weight:>9}{pareto_k:>7}".rstrip()
         yield ""
-    if any(each.pareto_k > MOST_PARETO_K for each in compared):
+    if any(each.is_doubtful for each in compared):
         yield f"k\u0302 above {MOST_PARETO_K}: the model's elpd may be too high"
     if any(math.isnan(each.stacking_weight) for each in compared):
         yield "no weights: the conditions of the fits divide the trials differently"
@@ -77,7 +81,7 @@ def _cells(each: "ComparedModel", *, several: bool) -> tuple[str, str, str, str,
         _with_error(each.elpd, each.elpd_se),
         _with_error(each.behind, each.behind_se) if each.behind else "0",
         "" if math.isnan(each.stacking_weight) else f"{each.stacking_weight:.2f}",
-        "" if math.isnan(each.pareto_k) else f"{each.pareto_k:.2f}",
+        "" if math.isnan(each.pareto_k) else f"{each.pareto_k:.2f}".replace("inf", "∞"),
     )
 
 

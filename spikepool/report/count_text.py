@@ -6,7 +6,6 @@ from typing import Final
 
 from spikepool.data.wording import listed, plural
 from spikepool.models.spec import FAMILY_LABELS
-from spikepool.posterior.quadrature import MOST_PARETO_K
 from spikepool.report.text_parts import (
     INDENT,
     Summary,
@@ -127,8 +126,8 @@ def _elpd_cell(model: Summary) -> str:
     if model["is_primary"] or score["difference"] is None:
         return "0" if model["is_primary"] else ""
     error = "" if score["difference_se"] is None else f" ± {_whole(score['difference_se'])}"
-    unsure = (score["pareto_k"] or 0) > MOST_PARETO_K
-    doubt = f" (k\u0302 {score['pareto_k']:.2f}: may be too high)" if unsure else ""
+    shape = "∞" if score["pareto_k"] is None else f"{score['pareto_k']:.2f}"
+    doubt = f" (k\u0302 {shape}: may be too high)" if score["is_doubtful"] else ""
     return f"{_whole(score['difference'])}{error}{doubt}"
 
 

@@ -13,6 +13,7 @@ from spikepool.diagnostics.convergence import Convergence
 from spikepool.diagnostics.law import MEANING
 from spikepool.posterior.groups import WHOLE_TABLE
 from spikepool.posterior.mixing import ParameterDiagnostics
+from spikepool.posterior.quadrature import MOST_PARETO_K
 from spikepool.posterior.results import EXTREME, SURELY_ABOVE, PopulationParameter
 from spikepool.report.count_reading import summarise_data
 from spikepool.report.identifiability import findings_as_json, is_identified
@@ -115,6 +116,7 @@ def _elpd(model: FittedModel, results: RunResults) -> JsonValue:
             "difference_se": finite(score.difference_se),
             "stacking_weight": finite(score.weight),
             "pareto_k": finite(score.pareto_k),
+            "is_doubtful": bool(score.pareto_k > MOST_PARETO_K),
         }
         for score in results.scores
         if score.spec == model.spec and score.group == WHOLE_TABLE

@@ -15,6 +15,7 @@ from spikepool.data.wording import quoted
 from spikepool.diagnostics.comparison import LeftOut, sum_and_error
 from spikepool.diagnostics.stacking import stacking_weights
 from spikepool.errors import BadDataError, NoInputError
+from spikepool.posterior.quadrature import MOST_PARETO_K
 
 LEFT_OUT_FILE = "left_out.parquet"
 _TRIAL = ["neuron", "exposure", "count"]
@@ -69,7 +70,7 @@ class ComparedModel:
     stacking_weight : float
         Its share in the mixture that predicts best; NaN where trials cannot be paired.
     pareto_k : float
-        Largest k̂; NaN where importance weights do not matter.
+        Largest k̂; NaN where importance weights do not matter, infinite where it is not defined.
     """
 
     run: str
@@ -82,6 +83,11 @@ class ComparedModel:
     behind_se: float
     stacking_weight: float
     pareto_k: float
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether k̂ is so large that `elpd` may be too high."""
+        return self.pareto_k > MOST_PARETO_K
 
 
 def read_models(runs: Sequence[Path]) -> list[StoredModel]:
@@ -150,13 +156,16 @@ def _stored(run: Path, model: dict[str, Any], table: pd.DataFrame) -> StoredMode
         run=run,
         label=model["label"],
         converged=model["converged"],
-        pareto_k={kind: _number(of["pareto_k"]) for kind, of in model["elpd"].items()},
+        pareto_k={kind: _pareto_k(of) for kind, of in model["elpd"].items()},
         left_out=table[table["model"] == model["label"]],
     )
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+def _pareto_k(score: dict[str, Any]) -> float:
+    """Read k̂, for whose infinity JSON has no number."""
+    if score["pareto_k"] is None:
+        return float("inf" if score["is_doubtful"] else "nan")
+    return float(score["pareto_k"])
 
 
 def _check_same_data(models: Sequence[StoredModel]) -> None:

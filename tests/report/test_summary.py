@@ -163,6 +163,7 @@ class TestCollapsed:
         assert models[3]["elpd"]["trial"]["elpd"] == pytest.approx(ours.trial_by_neuron.sum())
         assert models[3]["elpd"]["trial"]["difference"] == 0
         assert models[3]["elpd"]["neuron"]["pareto_k"] == 0.45
+        assert not models[3]["elpd"]["neuron"]["is_doubtful"]
         gap = others.neuron - ours.neuron
         assert models[0]["elpd"]["neuron"]["difference"] == pytest.approx(gap.sum())
         error = np.sqrt(6) * gap.std(ddof=1)

@@ -151,6 +151,32 @@ def test_predicted_fano_factor_is_told(summary):
     assert lines_of(summary, "           median over")[0].endswith("is not that of the data")
 
 
+@pytest.mark.parametrize(
+    ("family", "others", "observed", "said"),
+    [
+        ("nb2", (), 1.3, ""),
+        ("nb2", (), 1.36, ""),  # outside, and near
+        ("nb2", (), 1.1, ": it rises less than NB2 says; --family poisson,nb1,nb2 compares"),
+        ("nb1", (), 1.6, ": it rises more than NB1 says; --family poisson,nb1,nb2 compares"),
+        ("nb2", ("nb1",), 1.1, ": it rises less than NB2 says"),
+        ("poisson", (), 1.1, ""),
+    ],
+)
+def test_rise_of_fano_factors_is_told(summary, family, others, observed, said):
+    """With what compares the laws, where the model's is not that of the data and was alone."""
+    model = next(each for each in summary["models"] if each["is_primary"])
+    rest = [{**model, "family": other, "is_primary": False} for other in others]
+    summary["models"] = [{**model, "family": family}, *rest]
+    numbers = {"size": 50, "observed": observed, "expected": 1.3, "lower": 1.25, "upper": 1.35}
+    summary["predictive"]["median_fano"] = {**numbers, "observed": 1.3}
+    summary["predictive"]["fano_rise"] = numbers
+    told = (
+        f"           in the conditions with more spikes ×{observed:.3g} that of the others; the "
+        f"model predicts ×1.3 [1.25, 1.35]{said}"
+    )
+    assert lines_of(summary, "           in the conditions") == [told]
+
+
 def test_every_line_is_one_line(summary):
     """Whatever the neurons are called."""
     for line in summary_lines(summary, "results"):
@@ -309,6 +335,14 @@ class TestScores:
         assert lines_of(collapsed, "NB2 none") == [
             "NB2 none                          each neuron alone"
         ]
+
+    def test_density_in_doubt_is_told(self, collapsed):
+        """With its k̂, infinite where JSON has no number for it."""
+        score = collapsed["models"][0]["elpd"]["trial"]
+        score |= {"pareto_k": 0.83, "is_doubtful": True}
+        assert lines_of(collapsed, "Poisson partial")[0].endswith("(k\u0302 0.83: may be too high)")
+        score["pareto_k"] = None
+        assert lines_of(collapsed, "Poisson partial")[0].endswith("(k\u0302 ∞: may be too high)")
 
     def test_failed_model_is_marked_after_its_score(self, collapsed):
         """At the end of its line."""

@@ -48,7 +48,9 @@ def store(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         pd.concat(parts).to_parquet(folder / "left_out.parquet")
-        kinds = {"trial": {"pareto_k": 0.2}} | ({"neuron": {"pareto_k": None}} if neurons else {})
+        kinds = {"trial": {"pareto_k": 0.2, "is_doubtful": False}}
+        if neurons:
+            kinds["neuron"] = {"pareto_k": None, "is_doubtful": False}
         summary = [{"label": m, "converged": True, "elpd": kinds} for m in models]
         (folder / "summary.json").write_text(json.dumps({"models": summary}))
         return folder
@@ -123,3 +125,17 @@ def test_folder_without_results(tmp_path):
         read_models([tmp_path])
     assert "\n  →" in str(caught.value)
     assert str(caught.value).count("\n") == 1
+
+
+def test_shape_without_a_number_is_infinite(store):
+    """JSON has none for a k̂ that is not defined: such a model is in doubt, one without k̂ is not."""
+    folder = store("a", trials(), {"NB2 partial": constant(-1.0)})
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["models"][0]["elpd"]["trial"] = {"pareto_k": None, "is_doubtful": True}
+    path.write_text(json.dumps(summary))
+    trial, neuron = compare_models(read_models([folder]))
+    assert np.isposinf(trial.pareto_k)
+    assert trial.is_doubtful
+    assert np.isnan(neuron.pareto_k)
+    assert not neuron.is_doubtful
