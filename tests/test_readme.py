@@ -15,6 +15,7 @@ from spikepool.cli.app import BROKEN_PIPE, BUG, app
 from spikepool.config import RunConfig
 from spikepool.config_file import read_settings, resolve_config
 from spikepool.data.columns import COUNT_NAMES, NEURON_NAMES, TRIAL_NAMES
+from spikepool.data.estimate_columns import ESTIMATE_NAMES, STANDARD_ERROR_NAMES
 from spikepool.models.prior_spec import PARAMETERS
 from spikepool.report.plots.registry import PICTURES
 from spikepool.report.posterior_file import BASELINE_GROUP, OF_RESPONSES
@@ -186,6 +187,7 @@ def test_words_with_underscores_are_names_of_the_tool():
     known = {column.name for columns in schemas.values() for column in columns}
     known |= set(PARAMETERS)
     known |= {*FLAGS, *TABLE_NAMES, *PICTURES, *FIELDS, *NEURON_NAMES, *COUNT_NAMES, *TRIAL_NAMES}
+    known |= {*ESTIMATE_NAMES, *STANDARD_ERROR_NAMES}
     known |= {
         BASELINE_GROUP,
         *OF_RESPONSES,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spikepool.cli.options import Debug
 from spikepool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,15 +27,18 @@ def compare_command(
         list[Path], typer.Argument(metavar="OUT...", help="Output directories of fits.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Compare the models of fits of the same data by what they predict of left-out trials.
 
     Each trial, then each neuron, is predicted from all others. elpd is the sum of the log
-    predictive densities, in nats; differences have standard errors over neurons; weights are those
-    of the mixture that predicts best (stacking).
+    predictive densities, in nats; standard errors are over neurons, or over the sessions that a fit
+    was told of, if there are five or more; weights are those of the mixture that predicts best
+    (stacking).
 
     Example: spikepool compare all-neurons by-area --json
     """
+    del debug  # read by the error handler
     if len({path.resolve() for path in results}) < len(results):
         raise UsageError("an output directory is named twice", "name each once")
     from spikepool.runs.compare import compare_models, read_models

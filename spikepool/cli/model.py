@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from spikepool.cli.environment import prepare_environment
-from spikepool.cli.options import Settings, options_from_config
+from spikepool.cli.options import ConfigFile, Debug, Settings, options_from_config
 
 if TYPE_CHECKING:
     from spikepool.config import RunConfig
@@ -19,6 +19,8 @@ def model_command(
         Literal["text", "graphviz"],
         typer.Option("--format", help="text, or the source of a Graphviz drawing."),
     ] = "text",
+    config: ConfigFile = None,
+    debug: Debug = False,
 ) -> None:
     """Print the models that a fit of the tables would use: likelihood, populations, priors.
 
@@ -27,23 +29,24 @@ def model_command(
 
     Example: spikepool model counts.csv --family nb2 --pooling partial --format graphviz
     """
+    del debug  # read by the error handler
     prepare_environment()
-    from spikepool.config_file import resolve_config
+    from spikepool.config_file import read_settings, resolve_config
     from spikepool.models.describe import describe_model
     from spikepool.models.kind import reads_estimates
     from spikepool.models.plan import plan_models
     from spikepool.models.prior_spec import given_priors
     from spikepool.models.priors import DEFAULTS_IN_SYMBOLS
 
-    config = resolve_config({}, settings)
-    if reads_estimates(config):
-        _print_normal_models(config, style)
+    resolved = resolve_config(read_settings(config) if config else {}, settings)
+    if reads_estimates(resolved):
+        _print_normal_models(resolved, style)
         return
-    tally = _tally(config)
-    plan = plan_models(config.model, tally)
+    tally = _tally(resolved)
+    plan = plan_models(resolved.model, tally)
     if style == "text":
-        untabled = {} if config.input.tables else DEFAULTS_IN_SYMBOLS
-        given = given_priors(config.model)
+        untabled = {} if resolved.input.tables else DEFAULTS_IN_SYMBOLS
+        given = given_priors(resolved.model)
         symbols = {name: text for name, text in untabled.items() if name not in given}
         texts = (
             describe_model(spec, plan.priors, in_symbols=symbols, groups=tally.groups)

@@ -119,7 +119,8 @@ def _argument(field: FieldInfo) -> Any:
 
 def _option(section: str, name: str, field: FieldInfo) -> Any:
     flag = f"--{name.replace('_', '-')}"
-    flags = f"{flag}/--no-{flag[2:]}" if field.annotation is bool else flag
+    is_switch = _without_aliases(field.annotation) is bool
+    flags = f"{flag}/--no-{flag[2:]}" if is_switch else flag
     return typer.Option(
         flags,
         help=_help(field),

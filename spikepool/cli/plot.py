@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from spikepool.cli.options import Debug
 from spikepool.errors import BadDataError, NoInputError, UsageError
 
 
@@ -20,21 +21,31 @@ def plot_command(
         Literal["paper", "slides"], typer.Option(help="7 pt type for paper, 12 pt for slides.")
     ] = "paper",
     width: Annotated[
-        str | None, typer.Option(metavar="85mm", help="Width of every picture: 85mm or 180mm.")
+        str | None,
+        typer.Option(
+            metavar="85mm",
+            help="Width of every picture, 60 to 600 mm. [default: its own]",
+            show_default=False,
+        ),
     ] = None,
-    plots: Annotated[str, typer.Option(help="Formats: png, svg, pdf.")] = "png",
+    plots: Annotated[
+        list[str] | None,
+        typer.Option(metavar="png,svg,pdf", help="Formats. [default: png]", show_default=False),
+    ] = None,
+    debug: Debug = False,
 ) -> None:
     """Draw the plots of a run again, in another size or style, from the stored numbers.
 
     Example: spikepool plot results --style slides --width 250mm --plots svg
     """
+    del debug  # read by the error handler
     about, tables = _stored(results)
     from spikepool.config_file import resolve_config
     from spikepool.report.pictures import redraw_pictures
     from spikepool.report.plots.style import PlotStyle
     from spikepool.report.writer import write_files
 
-    formats = resolve_config({}, {"report": {"plots": plots}}).report.plots
+    formats = resolve_config({}, {"report": {"plots": plots or ["png"]}}).report.plots
     try:
         chosen = PlotStyle(style, _millimetres(width))
     except ValueError as error:

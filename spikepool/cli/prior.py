@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spikepool.cli.environment import prepare_environment
-from spikepool.cli.options import Debug, Settings, options_from_config
+from spikepool.cli.options import ConfigFile, Debug, Settings, options_from_config
 
 if TYPE_CHECKING:
     from spikepool.config import RunConfig
@@ -56,6 +56,7 @@ def prior_command(
             help="Directory for the picture and the table; earlier ones are replaced.",
         ),
     ] = None,
+    config: ConfigFile = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the quantiles as JSON on standard output.")
     ] = False,
@@ -70,19 +71,19 @@ def prior_command(
     """  # fmt: skip
     del debug  # read by the error handler
     prepare_environment()
-    from spikepool.config_file import resolve_config
+    from spikepool.config_file import read_settings, resolve_config
     from spikepool.report.prior_text import prior_as_json, prior_lines
     from spikepool.report.summary_text import notice_lines
     from spikepool.report.writer import refuse_folder_of_run, write_files
     from spikepool.runs.prior_predictive import AskedPrior, run_prior
 
-    config = resolve_config({}, settings)
+    resolved = resolve_config(read_settings(config) if config else {}, settings)
     if output is not None:
         refuse_folder_of_run(output)
-    run = run_prior(config, AskedPrior(trials, typical_rate, conditions))
+    run = run_prior(resolved, AskedPrior(trials, typical_rate, conditions))
     found = prior_as_json(run.predicted, run.priors, run.design, run.rate_unit)
     if output is not None:
-        write_files(output, _files(run, config))
+        write_files(output, _files(run, resolved))
     if as_json:
         print(json.dumps(found, indent=2, allow_nan=False))
         return

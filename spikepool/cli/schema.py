@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from spikepool.cli.options import Debug
 from spikepool.errors import UsageError
 
 
@@ -19,11 +20,13 @@ def schema_command(
         typer.Option(help="normal: the tables of a run of estimates, instead of counts."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Describe the columns of the results, with units and formulas.
 
     Example: spikepool schema overdispersion
     """
+    del debug  # read by the error handler
     from dataclasses import asdict
 
     from spikepool.report.normal_schema import normal_table_schemas

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from spikepool.cli.options import Debug
 from spikepool.cli.simulated_files import contents_of, free_paths, table_as_csv, write_together
 from spikepool.errors import UsageError
 
@@ -101,6 +102,7 @@ def simulate_command(
     ] = None,
     seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Simulate a table of spike counts from a model, to try a design or test a fit.
 
@@ -109,6 +111,7 @@ def simulate_command(
 
     Example: spikepool simulate -o v1.csv --neurons 80 --trials 5-40 --typical-rate 8
     """
+    del debug  # read by the error handler
     from spikepool.models.simulate import simulate
     from spikepool.models.simulation_settings import SimulationSettings
 

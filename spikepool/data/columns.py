@@ -161,6 +161,12 @@ def missing_column(
 ) -> BadDataError:
     """Make the error for a role that no column plays."""
     shown = shown_path(table.origins[0].path)
+    taken = [name for name in table.names if name.casefold() in wanted and name in roles.used]
+    if taken:
+        return BadDataError(
+            f"{shown} has no {role} column but {quoted(taken[0])}, which another option names",
+            f"give --{role} {taken[0]} as well, or name another column with --{role}",
+        )
     hint = did_you_mean(wanted, [name for name in table.names if name not in roles.used])
     hint += f"name it with --{role}, or rename it to {quoted(role)}"
     if not roles.neuron and roles.count is None:

@@ -13,6 +13,7 @@ from spikepool.posterior.results import NeuronEstimates, Summary
 MOST_DIFFERENCE = 0.02
 """Posterior sds by which two engines may differ, beyond Monte Carlo error."""
 STANDARD_ERRORS = 4.0
+ALL_NEURONS = "all neurons"
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,14 @@ class CrossCheck:
     parameter : {'theta', 'delta'}
     quantity : {'mean', 'lower', 'upper'}
     neuron : str
-        Where the difference is largest.
+        Where the difference is largest; `ALL_NEURONS` of what they share.
     difference : float
         In posterior sds.
     standard_error : float
         Monte Carlo error of that difference, in posterior sds.
     beyond : int
         Number of (neuron, parameter, quantity) that differ by more than 0.02 sd + 4 Monte Carlo
-        standard errors.
+        standard errors; what all neurons share counts once.
     compared : int
     """
 
@@ -70,7 +71,7 @@ class Difference:
 
 def compare_engines(
     estimates: NeuronEstimates, draws: PosteriorDraws, interval: float
-) -> CrossCheck | None:
+) -> CrossCheck:
     """Compare the marginals of one engine with the draws of another.
 
     Parameters
@@ -83,29 +84,42 @@ def compare_engines(
 
     Returns
     -------
-    CrossCheck or None
-        None where neurons have no parameters of their own.
+    CrossCheck
     """
-    spec, found = estimates.spec, list[Difference]()
+    spec, found, shared = estimates.spec, list[Difference](), list[Difference]()
     of_responses = list[CrossCheck]()
     if estimates.responses is not None and draws.response is not None:
         responses = estimates.responses
         names = tuple(estimates.neurons[i] for i in responses.neuron)
         found_there = differences("response", responses.log_rate, draws.response, interval)
         of_responses = [largest_of(list(found_there), draws.engine, names)]
-    elif spec.pooling != "complete":
+    elif spec.pooling == "complete":
+        shared += differences("theta", _first(estimates.log_rate), draws.theta[..., :1], interval)
+    else:
         found += differences("theta", estimates.log_rate, draws.theta, interval)
-    if spec.dispersion_pooling not in (None, "complete"):
-        assert estimates.dispersion is not None and draws.delta is not None  # noqa: S101, PT018
-        found += differences("delta", estimates.dispersion.log_dispersion, draws.delta, interval)
+    if draws.delta is not None:
+        assert estimates.dispersion is not None  # noqa: S101 - of the same model
+        of_delta = estimates.dispersion.log_dispersion
+        if spec.dispersion_pooling == "complete" and spec.within is None:
+            shared += differences("delta", _first(of_delta), draws.delta[..., :1], interval)
+        else:
+            found += differences("delta", of_delta, draws.delta, interval)
     of_neurons = [largest_of(found, draws.engine, estimates.neurons)] if found else []
-    return worst_of([*of_responses, *of_neurons])
+    of_all = [largest_of(shared, draws.engine, (ALL_NEURONS,))] if shared else []
+    return _together([*of_responses, *of_neurons, *of_all])
+
+
+def _first(summary: Summary) -> Summary:
+    """Return the summary of the first neuron, which all have where they share a parameter."""
+    return Summary(*(values[:1] for values in vars(summary).values()))
 
 
 def worst_of(checks: Sequence[CrossCheck]) -> CrossCheck | None:
     """Return the check of all neurons from those of their groups; None where there is none."""
-    if not checks:
-        return None
+    return _together(checks) if checks else None
+
+
+def _together(checks: Sequence[CrossCheck]) -> CrossCheck:
     return replace(
         max(checks, key=lambda check: check.difference),
         beyond=sum(check.beyond for check in checks),

@@ -56,11 +56,6 @@ class PoissonNull:
         """Condition of each kind; shape (K,)."""
         return np.repeat(np.arange(len(self.spikes)), np.diff(self.kind_start))
 
-    @property
-    def neuron_of_condition(self) -> IntArray:
-        """Neuron of each condition; shape (G,)."""
-        return np.repeat(np.arange(len(self.condition_start) - 1), np.diff(self.condition_start))
-
     def draw_x2(self, neurons: IntArray, counters: Counters, size: int) -> FloatArray:
         """Draw Pearson's X² of `size` tables of each of these neurons; moves their `counters` on.
 

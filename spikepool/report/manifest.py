@@ -172,11 +172,6 @@ def digest_of(data: bytes) -> FileDigest:
     return FileDigest(size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
-def is_same_run(manifest: Manifest, config: RunConfig, sources: Iterable[Source]) -> bool:
-    """Whether a run with these options on these inputs would give the manifest's results."""
-    return not differences(manifest, config, sources)
-
-
 def differences(
     manifest: Manifest, config: RunConfig, sources: Iterable[Source]
 ) -> tuple[str, ...]:

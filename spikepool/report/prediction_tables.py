@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from spikepool.diagnostics.company import session_of_neurons
 from spikepool.posterior.quadrature import LeaveOut
 from spikepool.report.run_results import FittedModel, RunResults
 from spikepool.report.table_parts import columns_table, group_names, model_cells, rows_table
@@ -124,6 +126,7 @@ def _left_out_trials(left_out: LeaveOut, results: RunResults) -> "dict[str, Valu
     return {
         "left_out": ["trial"] * len(tally.count),
         "neuron": np.array(tally.neurons, object)[tally.neuron],
+        "session": _sessions_of_neurons(results)[tally.neuron],
         "condition": conditions[tally.condition],
         "exposure": tally.exposure,
         "count": tally.count,
@@ -132,11 +135,20 @@ def _left_out_trials(left_out: LeaveOut, results: RunResults) -> "dict[str, Valu
     }
 
 
+def _sessions_of_neurons(results: RunResults) -> NDArray[np.object_]:
+    """Name the session of every neuron, where they are the units of standard errors."""
+    session, codes = results.counts.session, session_of_neurons(results.counts)
+    if session is None or codes is None:
+        return np.full(results.tally.n_neurons, None, object)
+    return np.array(session.values, object)[codes]
+
+
 def _left_out_neurons(left_out: LeaveOut, results: RunResults) -> "dict[str, Values]":
     tally = results.tally
     return {
         "left_out": ["neuron"] * tally.n_neurons,
         "neuron": tally.neurons,
+        "session": _sessions_of_neurons(results),
         "condition": [None] * tally.n_neurons,
         "exposure": tally.total_exposure,
         "count": tally.spike_count,

@@ -215,7 +215,8 @@ ESTIMATES = (
         "elpd_trials",
         "nats",
         "Σ_t ln p(y_t | all other trials): what the model predicts of the neuron's trials, each "
-        "left out alone. By engine nuts from draws (PSIS).",
+        "left out alone. By engine nuts from draws (PSIS), in small tables "
+        "with a second fit where its k̂ is too large.",
     ),
     number(
         "elpd_neuron",
@@ -518,6 +519,11 @@ LEFT_OUT = (
     *MODEL,
     text("left_out", "What is left out: one trial, or the whole neuron."),
     text("neuron", "The neuron's id, exactly as written in the input."),
+    text(
+        "session",
+        "The neuron's session, where sessions are the independent units of standard errors (five "
+        "or more, each neuron in one). Empty: neurons are.",
+    ),
     text(
         "condition",
         "The condition (or block) of the trials. Empty: the table has none, or a whole neuron.",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spikepool.data.spike_counts import FloatArray
+from spikepool.data.spike_counts import FloatArray, IntArray
 from spikepool.data.wording import quoted
 from spikepool.diagnostics.comparison import LeftOut, sum_and_error
 from spikepool.diagnostics.stacking import stacking_weights
@@ -19,7 +19,7 @@ from spikepool.posterior.quadrature import MOST_PARETO_K
 
 LEFT_OUT_FILE = "left_out.parquet"
 _TRIAL = ["neuron", "exposure", "count"]
-_COLUMNS = ["model", "left_out", "condition", *_TRIAL, "n_trials", "log_density"]
+_COLUMNS = ["model", "left_out", "session", "condition", *_TRIAL, "n_trials", "log_density"]
 _HINT = "compare fits of the same rows, with the same exposures"
 
 
@@ -64,9 +64,10 @@ class ComparedModel:
     converged : bool
     left_out : {'trial', 'neuron'}
     elpd, elpd_se : float
-        Expected log predictive density, in nats, and its standard error over neurons.
+        Expected log predictive density, in nats, and its standard error over neurons, or over
+        sessions where these are the independent units.
     behind, behind_se : float
-        Nats behind the best model, and their standard error, neuron by neuron.
+        Nats behind the best model, and their standard error.
     stacking_weight : float
         Its share in the mixture that predicts best; NaN where trials cannot be paired.
     pareto_k : float
@@ -204,6 +205,15 @@ def _summed(model: StoredModel) -> "pd.Series[float]":
     return (rows["log_density"] * rows["n_trials"]).groupby(rows["neuron"]).sum()
 
 
+def _units(models: Sequence[StoredModel], neurons: "pd.Index[str]") -> IntArray | None:
+    """Return the sessions of the neurons by number, of a fit that was told; None without such."""
+    for model in models:
+        session = model.of("neuron").set_index("neuron")["session"].reindex(neurons)
+        if session.notna().all():
+            return pd.factorize(session)[0].astype(np.int64)
+    return None
+
+
 def _trial_weights(models: Sequence[StoredModel]) -> FloatArray:
     """Stack the models trial by trial; NaN where their conditions divide the trials differently."""
     finest = next((model for model in models if model.has_conditions), models[0])
@@ -233,17 +243,19 @@ def _ranked(
     if not models:
         return []
     best = reduce(lambda a, b: b if b.sum() > a.sum() else a, by_neuron)
+    units = _units(models, best.index)
+    aligned = [own.reindex(best.index) for own in by_neuron]
     compared = [
         ComparedModel(
             str(model.run),
             model.label,
             model.converged,
             kind,
-            *sum_and_error(np.asarray(own, np.float64)),
-            *sum_and_error(np.asarray(best - own, np.float64)),
+            *sum_and_error(np.asarray(own, np.float64), units),
+            *sum_and_error(np.asarray(best - own, np.float64), units),
             weight,
             model.pareto_k.get(kind, float("nan")),
         )
-        for model, own, weight in zip(models, by_neuron, weights.tolist(), strict=True)
+        for model, own, weight in zip(models, aligned, weights.tolist(), strict=True)
     ]
     return sorted(compared, key=lambda each: -each.elpd)

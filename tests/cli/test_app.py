@@ -5,9 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
 
 from spikepool import __version__, errors
-from spikepool.cli.app import run_guarded
+from spikepool.cli.app import app, run_guarded
 from spikepool.errors import SpikepoolError
 
 CODES = {
@@ -236,3 +237,10 @@ class TestStreams:
         ended = process("fit", "--help", **environment)
         assert ended.code == 0
         assert "\x1b" not in ended.out
+
+
+@pytest.mark.parametrize("command", sorted(get_command(app).commands))
+def test_every_command_can_show_a_traceback(command):
+    """As its errors advise."""
+    names = {name for each in get_command(app).commands[command].params for name in each.opts}
+    assert "--debug" in names

@@ -58,6 +58,8 @@ def test_given_options_are_sorted_by_section(parse):
 def test_switches_can_be_turned_off_again(parse, value):
     """Over a file that turned them on."""
     assert parse(value)["input"]["strict"] is (value == "--strict")
+    switch = value.replace("strict", "predictive")
+    assert parse(switch)["report"]["predictive"] is (value == "--strict")
 
 
 @pytest.mark.parametrize(

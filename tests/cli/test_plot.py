@@ -49,11 +49,14 @@ def test_folder_without_a_name_of_its_own(spikepool, stored, monkeypatch, place)
     assert names_of(f"{stored}-plots") == {f"{name}.png" for name in NAMES}
 
 
-@pytest.mark.parametrize("width", ["85mm", "85", "85.0mm"])
-def test_width_and_formats(spikepool, stored, tmp_path, width):
-    """Millimetres, with or without their name; several formats by comma."""
+@pytest.mark.parametrize(
+    ("width", "formats"),
+    [("85mm", ["svg,pdf"]), ("85", ["svg,pdf"]), ("85.0mm", ["svg", "--plots", "pdf"])],
+)
+def test_width_and_formats(spikepool, stored, tmp_path, width, formats):
+    """Millimetres, with or without their name; several formats by comma or by repetition."""
     ended = spikepool(
-        "plot", stored, "-o", tmp_path / "p", "--width", width, "--plots", "svg,pdf",
+        "plot", stored, "-o", tmp_path / "p", "--width", width, "--plots", *formats,
         "--style", "slides",
     )  # fmt: skip
     assert ended.code == 0

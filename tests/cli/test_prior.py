@@ -138,3 +138,15 @@ def test_picture_says_what_is_beyond_its_axes():
     said = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert "Fano factor: always 1" in said
     assert isinstance(data, pd.DataFrame)
+
+
+def test_priors_of_a_file(spikepool, tmp_path):
+    """A configuration's priors and models, as of a fit."""
+    path = tmp_path / "run.toml"
+    path.write_text(
+        '[model]\nfamily = ["poisson"]\npooling = ["none"]\nprior = ["theta=normal(1, 0.5)"]\n',
+        encoding="utf-8",
+    )
+    found = json.loads(spikepool("prior", "--config", path, "--json").out)
+    assert found["priors"] == {"Poisson none": {"theta": "normal(1, 0.5)"}}
+    assert "normal(1, 0.5)" in spikepool("model", "--config", path).out

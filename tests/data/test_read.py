@@ -342,3 +342,12 @@ def test_rubbish_is_an_error_and_no_traceback(read, content):
     """Bytes that are no table end in an error of the tree."""
     with pytest.raises(SpikepoolError):
         read(content)
+
+
+def test_column_that_another_option_names_is_not_said_to_be_missing(read):
+    """A neuron column named as the group may be the neuron's, too."""
+    text = "neuron,trial,count\na,1,2\na,2,3\nb,1,1\nb,2,0\n"
+    with pytest.raises(BadDataError, match="no neuron column but 'neuron', which another") as found:
+        read(text, group=("neuron",))
+    assert "--neuron neuron" in str(found.value)
+    assert read(text, group=("neuron",), neuron=("neuron",)).group.values == ("a", "b")

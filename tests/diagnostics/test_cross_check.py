@@ -116,22 +116,27 @@ def test_correlated_draws_are_forgiven_their_error(sampled):
     ("spec", "compared"),
     [
         (ModelSpec("poisson", "partial", None), 3 * N),
-        (ModelSpec("nb2", "partial", "complete"), 3 * N),
-        (ModelSpec("nb1", "complete", "none"), 3 * N),
+        (ModelSpec("nb2", "partial", "complete"), 3 * N + 3),
+        (ModelSpec("nb1", "complete", "none"), 3 * N + 3),
         (ModelSpec("nb2", "none", "none"), 6 * N),
+        (ModelSpec("poisson", "complete", None), 3),
+        (ModelSpec("nb2", "complete", "complete"), 6),
     ],
 )
-def test_only_the_neurons_own_parameters_are_compared(spec, compared):
-    """What all share is one number, and not one of each neuron."""
+def test_what_all_share_is_compared_once(spec, compared):
+    """It is one number, and not one of each neuron."""
     found = compare_engines(estimates(spec), draws(spec, np.random.default_rng(4)), INTERVAL)
     assert found.compared == compared
 
 
-@pytest.mark.parametrize("family", ["poisson", "nb2"])
-def test_complete_pooling_has_nothing_to_compare(family):
-    """No neuron has a parameter of its own."""
-    spec = ModelSpec(family, "complete", None if family == "poisson" else "complete")
-    assert compare_engines(estimates(spec), draws(spec, np.random.default_rng(5)), 0.9) is None
+def test_difference_of_what_all_share_is_found():
+    """Named after no neuron."""
+    spec = ModelSpec("nb2", "complete", "complete")
+    sampled = draws(spec, np.random.default_rng(5))
+    found = compare_engines(
+        estimates(spec), replace(sampled, delta=sampled.delta + SD[::-1]), INTERVAL
+    )
+    assert (found.parameter, found.neuron, found.beyond) == ("delta", "all neurons", 3)
 
 
 def test_worst_of_groups():

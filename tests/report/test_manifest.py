@@ -16,7 +16,6 @@ from spikepool.report.manifest import (
     config_digest,
     differences,
     digest_of,
-    is_same_run,
     make_manifest,
     manifest_bytes,
     read_manifest,
@@ -81,7 +80,7 @@ def test_no_folder_no_manifest(tmp_path):
 
 def test_the_same_run_is_recognised(run, manifest):
     """Cores, input path and what to do with results make no other run."""
-    assert is_same_run(manifest, CONFIG, run.counts.sources)
+    assert differences(manifest, CONFIG, run.counts.sources) == ()
     elsewhere = CONFIG.model_copy(
         update={
             "input": InputOptions(tables=("elsewhere/counts.csv",)),
@@ -90,7 +89,7 @@ def test_the_same_run_is_recognised(run, manifest):
         }
     )
     moved = (Source("elsewhere/counts.csv", 120, "ab" * 32),)
-    assert is_same_run(manifest, elsewhere, moved)
+    assert differences(manifest, elsewhere, moved) == ()
 
 
 def test_another_run_is_told_apart(run, manifest):

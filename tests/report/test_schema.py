@@ -52,7 +52,7 @@ CONTRACT = {
     "left_out": (
         "model family pooling dispersion_pooling "
         "dispersion_scaling condition_pooling engine left_out neuron "
-        "condition exposure count n_trials log_density"
+        "session condition exposure count n_trials log_density"
     ),
     "labels": ("label quantity levels neurons estimate estimate_se pvalue pvalue_adjusted noticed"),
     "identifiability": (

@@ -39,9 +39,11 @@ def store(tmp_path):
         ).reset_index()  # fmt: skip
         parts = []
         for label, density in models.items():
-            each = cells.assign(left_out="trial", log_density=density(cells), model=label)
+            each = cells.assign(
+                left_out="trial", session=None, log_density=density(cells), model=label
+            )
             whole = totals.assign(
-                left_out="neuron", condition=None, model=label,
+                left_out="neuron", session=None, condition=None, model=label,
                 log_density=-2.0 * totals["count"] if neurons else np.nan,
             )  # fmt: skip
             parts += [each, whole]
@@ -139,3 +141,24 @@ def test_shape_without_a_number_is_infinite(store):
     assert trial.is_doubtful
     assert np.isnan(neuron.pareto_k)
     assert not neuron.is_doubtful
+
+
+def test_sessions_are_the_units_of_errors_where_a_fit_knows_them(store):
+    """In every model, also of fits that do not: K/(K − 1) Σ of the squares of their sums."""
+
+    def density(cells):
+        of = {"NA": -2.0, "007": -1.0, "n3": -1.0}
+        return cells["neuron"].map(of)
+
+    plain, told = store("a", trials(), {"A": density}), store("b", trials(), {"B": density})
+    path = told / "left_out.parquet"
+    rows = pd.read_parquet(path)
+    rows["session"] = rows["neuron"].map({"NA": "s1", "007": "s2", "n3": "s2"})
+    rows.to_parquet(path)
+    alone, _ = compare_models(read_models([plain]))
+    assert alone.elpd_se > 1
+    both = [each for each in compare_models(read_models([plain, told])) if each.left_out == "trial"]
+    deviations = np.array([-8.0, -4.0, -4.0]) + 16 / 3
+    by_session = np.array([deviations[0], deviations[1:].sum()])
+    for each in both:
+        assert each.elpd_se == pytest.approx(np.sqrt(2 * np.sum(by_session**2)))
