@@ -22,6 +22,7 @@ from spikepool.posterior.results import NeuronEstimates
 
 LEAST_SPIKES = 10
 """Spikes aside below which a log rate is too uncertain to measure errors by."""
+_HALF = 0.5 + 1e-9
 _MOST_DRAWS = 200
 """Data sets over which the expected error of raw log rates is averaged."""
 
@@ -221,6 +222,10 @@ def score_predictions(
     observed, noise = _observed(split)
     measured = np.isfinite(noise)
     neuron = split.fitted.responses.neuron
+    trials_aside, every = (
+        split.aside.per_neuron(split.aside.weight),
+        np.arange(split.fitted.n_neurons),
+    )
     reference = next(each for each in predictions if each.spec == primary)
     raw_error = (raw - observed) ** 2 - noise
     nothing = np.full(split.fitted.n_neurons, np.nan)
@@ -236,11 +241,11 @@ def score_predictions(
             int(split.fitted.weight.sum()),
             trials,
             len(np.unique(neuron[measured])),
-            *_mean_and_error(error[measured], neuron[measured]),
+            *_ratio_and_error(error[measured], np.ones(measured.sum()), neuron[measured]),
             *_ratio_and_error(error[measured], raw_error[measured], neuron[measured]),
             expected,
-            *(value / trials for value in sum_and_error(log_score)),
-            *(value / trials for value in sum_and_error(gain)),
+            *_ratio_and_error(log_score, trials_aside, every),
+            *_ratio_and_error(gain, trials_aside, every),
         )
 
     return (
@@ -297,7 +302,11 @@ def _raw_log_rates(tally: Tally) -> FloatArray:
 def _observed(split: Split) -> tuple[FloatArray, FloatArray]:
     """Log rates of the trials aside, and estimates of their variances; shape (R,).
 
-    The variance n/(n − 1) Σ (y − e r)² / (Σy)² is NaN below two trials and `LEAST_SPIKES`.
+    With shares p of the exposure and d = y − p Σy, the variance of Σy is
+    ``Σ d²/(1 − 2p) / (1 + Σ p²/(1 − 2p))``, which is unbiased whatever variances the trials have:
+    E d² = (1 − 2p) Var(y) + p² Var(Σy). Of equal exposures that is n/(n − 1) Σ d². Over (Σy)², it
+    is NaN below two trials and `LEAST_SPIKES`, and where one trial has half of the exposure or more
+    (but for two equal ones).
     """
     aside, of_cell = split.aside, split.response_aside
     size = split.fitted.responses.size
@@ -310,13 +319,18 @@ def _observed(split: Split) -> tuple[FloatArray, FloatArray]:
         total(aside.exposure),
         total(aside.count),
     )
-    known = (trials >= 2) & (spikes >= LEAST_SPIKES)
-    rate = np.divide(spikes, exposure, out=np.ones(size), where=known)
-    squares = total((aside.count - aside.exposure * rate[of_cell]) ** 2)
-    noise = np.full(size, np.nan)
-    n = trials[known]
-    noise[known] = n / (n - 1) * squares[known] / spikes[known] ** 2
-    return np.log(rate), noise
+    share = aside.exposure / exposure[of_cell]
+    largest = np.zeros(size)
+    np.maximum.at(largest, of_cell, share)
+    is_pair = (trials == 2) & (largest < _HALF)
+    told = (spikes >= LEAST_SPIKES) & (is_pair | (largest < 1 - _HALF))
+    scale = np.where(told & ~is_pair, 1.0, 0.0)[of_cell] / np.maximum(1 - 2 * share, 1e-9)
+    square = (aside.count - share * spikes[of_cell]) ** 2
+    variance = np.where(
+        is_pair, 2 * total(square), total(square * scale) / (1 + total(share**2 * scale))
+    )
+    noise = np.where(told, variance / np.maximum(spikes, 1) ** 2, np.nan)
+    return np.log(np.where(told, spikes / exposure, 1.0)), noise
 
 
 def _expected_ratio(each: Prediction, measured: NDArray[np.bool_]) -> float:
@@ -326,18 +340,13 @@ def _expected_ratio(each: Prediction, measured: NDArray[np.bool_]) -> float:
     return float(each.expected[measured].sum() / each.raw_expected[measured].sum())
 
 
-def _mean_and_error(values: FloatArray, neuron: IntArray) -> tuple[float, float]:
-    """Mean over responses, and its standard error, neurons being independent."""
-    if not len(values):
-        return float("nan"), float("nan")
-    total, error = sum_and_error(_by_neuron(values, neuron))
-    return total / len(values), error / len(values)
-
-
 def _ratio_and_error(
     values: FloatArray, reference: FloatArray, neuron: IntArray
 ) -> tuple[float, float]:
-    """Ratio of two sums, and its standard error by the delta method."""
+    """Ratio of two sums, and its standard error by the delta method, neurons being independent.
+
+    A mean over responses or trials is one, of which neurons may have more or fewer.
+    """
     if not len(values):
         return float("nan"), float("nan")
     ratio = float(values.sum() / reference.sum())

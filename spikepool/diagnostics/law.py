@@ -53,7 +53,8 @@ class FamilyScore:
     spec : ModelSpec
     elpd : float
     behind, behind_se : float
-        Nats behind the best family, and their standard error, neurons being independent.
+        Nats behind the best family, and their standard error, neurons (or sessions, from five on)
+        being independent.
     weight : float
         Its share in the mixture of the families that predicts best (stacking).
     """

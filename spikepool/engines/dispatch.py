@@ -11,7 +11,9 @@ from spikepool.engines.collapsed.engine import (
     is_collapsible,
 )
 from spikepool.engines.collapsed.joined import integrate_joined
+from spikepool.engines.collapsed.tuned_lattice import TooWideError
 from spikepool.engines.nuts import sample_posterior
+from spikepool.errors import NotConvergedError
 from spikepool.models.plan import refuse_collapsed
 from spikepool.models.priors import Priors
 from spikepool.models.spec import ModelSpec
@@ -54,13 +56,19 @@ def compute_posterior(
     ------
     UsageError
         If the engine `collapsed` is asked for a model that it does not have.
+    NotConvergedError
+        If it is asked for one that it has no room for.
     """
     refuse_collapsed(options, spec)
     match options.engine:
         case "nuts":
             return _sampled(spec, tally, priors, options, progress)
         case "collapsed":
-            return _integrated(spec, tally, priors, options, summary, progress)
+            try:
+                return _integrated(spec, tally, priors, options, summary, progress)
+            except TooWideError as failed:
+                hint = "leave --engine at auto, or give --engine nuts"
+                raise NotConvergedError(f"{spec.label}: {failed}", hint) from failed
         case "auto":
             reason = _reason_to_sample(spec, tally)
             if reason is not None:
@@ -72,6 +80,9 @@ def compute_posterior(
                 sampled = _sampled(spec, tally, priors, options, progress)
                 note = f"sampled by nuts, since the collapsed engine did not pass: {failed}"
                 return replace(sampled, notes=(*failed.certificate.notes, note))
+            except TooWideError as failed:
+                sampled = _sampled(spec, tally, priors, options, progress)
+                return replace(sampled, notes=(f"sampled by nuts: {failed}",))
     assert_never(options.engine)
 
 

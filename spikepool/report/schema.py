@@ -414,7 +414,10 @@ def _law() -> tuple[Column, ...]:
         number("elpd", "nats", "Σ ln p(y_t | all other trials) of the group's neurons."),
         number("elpd_behind", "nats", "Nats behind the family that predicts best."),
         number(
-            "elpd_behind_se", "nats", "Its standard error, neuron by neuron. Empty: one neuron."
+            "elpd_behind_se",
+            "nats",
+            "Its standard error, neuron by neuron, or session by session as elpd_se of comparison. "
+            "Empty: one of them.",
         ),
         number(
             "stacking_weight",
@@ -458,8 +461,10 @@ HOLDOUT = (
         "squared_error",
         "ln²",
         "Mean over neurons (and conditions) of (θ − ln r)² − v / r²: θ is the posterior mean log "
-        "rate, raw ln((Σy + ½) / Σe); r the rate Σy / Σe of the trials aside, and v = n/(n − 1) "
-        "Σ (y − e r)² / (Σe)² the unbiased estimate of its variance.",
+        "rate, raw ln((Σy + ½) / Σe); r the rate Σy / Σe of the trials aside, and v the unbiased "
+        "estimate of its variance, Σ d²/(1 − 2p) / (1 + Σ p²/(1 − 2p)) / (Σe)² with d = y − e r, "
+        "p = e/Σe (of equal exposures n/(n − 1) Σ d² / (Σe)²). Without those of which one trial "
+        "has half of the exposure or more.",
     ),
     number("squared_error_se", "ln²", "Its standard error over neurons."),
     number("squared_error_ratio", "", "squared_error over that of the raw log rates."),

@@ -192,6 +192,11 @@ def _trials(model: StoredModel) -> "pd.Series[int]":
     return model.of("trial").groupby(_TRIAL, sort=True)["n_trials"].sum()
 
 
+def _by_condition(model: StoredModel) -> "pd.Series[int]":
+    """Count the trials of each neuron, condition, exposure and count."""
+    return model.of("trial").groupby(["condition", *_TRIAL], sort=True)["n_trials"].sum()
+
+
 def _told(model: StoredModel, neuron: str) -> str:
     rows = model.of("neuron")
     rows = rows[rows["neuron"] == neuron]
@@ -216,7 +221,10 @@ def _units(models: Sequence[StoredModel], neurons: "pd.Index[str]") -> IntArray 
 
 def _trial_weights(models: Sequence[StoredModel]) -> FloatArray:
     """Stack the models trial by trial; NaN where their conditions divide the trials differently."""
-    finest = next((model for model in models if model.has_conditions), models[0])
+    divided = [model for model in models if model.has_conditions]
+    if any(not _by_condition(model).equals(_by_condition(divided[0])) for model in divided[1:]):
+        return np.full(len(models), np.nan)
+    finest = divided[0] if divided else models[0]
     cells = finest.of("trial")[["condition", *_TRIAL, "n_trials"]]
     columns = []
     for model in models:

@@ -7,6 +7,7 @@ import pytest
 from scipy import special, stats
 
 from spikepool.config import ReportOptions
+from spikepool.diagnostics import holdout
 from spikepool.diagnostics.holdout import (
     Kept,
     Prediction,
@@ -131,6 +132,59 @@ def test_true_rates_have_no_error(build_tally):
     off = replace(known, log_rate=known.log_rate + 0.5)
     _, score = score_predictions([off], PARTIAL, split)
     assert abs(score.squared_error - 0.25) < 4 * score.squared_error_se
+
+
+@pytest.mark.parametrize("exposure", [[1.0] * 6, [0.3, 1.0, 3.0, 1.0, 0.5, 2.0], [0.2, 0.2, 0.3]])
+def test_noise_is_unbiased_whatever_the_exposures(build_tally, exposure):
+    """The variance of gamma-Poisson counts, whose gain is one a trial: within 4 standard errors."""
+    rng, e, neurons = np.random.default_rng(8), np.array(exposure), 4000
+    e = np.tile(e, (neurons, 1))
+    gain = rng.gamma(1 / 0.3, 0.3, e.shape)
+    counts = np.concatenate([rng.poisson(30 * e * gain), np.full((neurons, 1), 1)], axis=1)
+    tally = build_tally(counts, exposure=np.concatenate([e, np.full((neurons, 1), 1.0)], axis=1))
+    split = replace(split_trials(tally, Kept(trials=1), 0), aside=build_tally(counts[:, :-1], e))
+    split = replace(split, response_aside=split.aside.neuron)
+    _, noise = holdout._observed(split)
+    spikes = split.aside.spike_count
+    estimates = (noise * spikes**2.0)[spikes >= holdout.LEAST_SPIKES]
+    true = np.sum(30 * e[0] + 0.3 * (30 * e[0]) ** 2)
+    assert np.isfinite(estimates).all()
+    assert (
+        abs(estimates.mean() - true) < 4 * estimates.std() / np.sqrt(len(estimates)) + 0.01 * true
+    )
+
+
+def test_noise_of_one_long_trial_is_not_known(build_tally):
+    """Nor of two unequal ones; of two equal ones it is."""
+    rows = ([0.2, 0.2, 2.0], [1.0, 2.0], [1.0, 1.0], [1.0, 1.0, 1.0])
+    counts = [[20, 25, 180], [20, 40], [20, 30], [20, 30, 40]]
+    aside = build_tally(counts, exposure=[list(row) for row in rows])
+    split = replace(split_trials(aside, Kept(trials=1), 0), aside=aside)
+    split = replace(split, response_aside=aside.neuron)
+    _, noise = holdout._observed(split)
+    np.testing.assert_array_equal(np.isfinite(noise), [False, False, True, True])
+    assert noise[2] * 50**2 == pytest.approx(2 * 50)
+    assert noise[3] * 90**2 == pytest.approx(1.5 * 200)
+
+
+def test_errors_of_means_do_not_count_different_numbers_of_trials(build_tally):
+    """Of 4 to 80 trials: the error of the mean log score is its sd over tables, within 30 %."""
+    rng = np.random.default_rng(9)
+    sizes = np.round(np.geomspace(4, 80, 50)).astype(int)
+    scores, errors = [], []
+    for _ in range(60):
+        tally = build_tally([rng.poisson(5, size) for size in sizes])
+        split = split_trials(tally, Kept(trials=2), seed=2)
+        rates = np.full(len(sizes), np.log(5.0))
+        aside = split.aside
+        log_p = stats.poisson(5.0).logpmf(aside.count)
+        known = Prediction(
+            PARTIAL, rates, 0 * rates, np.exp(rates), aside.per_neuron(log_p * aside.weight)
+        )
+        _, score = score_predictions([known], PARTIAL, split)
+        scores.append(score.log_score)
+        errors.append(score.log_score_se)
+    assert np.mean(errors) == pytest.approx(np.std(scores), rel=0.3)
 
 
 def test_one_trial_aside_has_a_log_score_only(build_tally):

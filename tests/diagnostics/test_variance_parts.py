@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from spikepool.data.spike_counts import Labels, SpikeCounts
-from spikepool.data.tally import tally_counts
 from spikepool.diagnostics.company import measure_company
 from spikepool.diagnostics.drift import measure_drift
-from spikepool.diagnostics.pearson import fano_per_neuron, tabulate_pearson
 from spikepool.diagnostics.variance_parts import part_variance
 
 ALL = ["Poisson", "stimulus", "slow drift", "shared", "private", "total"]
@@ -56,8 +54,8 @@ def test_parts_by_hand():
     fano, successive, stimulus, scaled = [], [], [], []
     for row in counts.astype(float):
         parts = [row[condition == c] for c in (0, 1)]
-        fano.append(np.sum([((p - p.mean()) ** 2).sum() / p.mean() for p in parts]) / 8)
-        steps = [np.diff(p) / np.sqrt(2 * p.mean()) for p in parts]
+        fano.append(np.mean([p.var(ddof=1) for p in parts]) / row.mean())
+        steps = [np.diff(p) / np.sqrt(2 * row.mean()) for p in parts]
         scaled.append(np.concatenate(steps))
         successive.append(np.mean(scaled[-1] ** 2))
         between = np.mean([(p.mean() - row.mean()) ** 2 for p in parts])
@@ -84,12 +82,18 @@ def simulate(rng, sessions=40, neurons=5, trials=80):
     private = rng.gamma(16, 1 / 16, size=(sessions * neurons, trials))
     rate = 5 * tuning[:, condition] * course * shared * private
     mean = 5 * tuning.mean(axis=1)
+    within = 25 * (tuning**2).mean(axis=1) / mean
     square = np.mean(course**2)
+    pairs = tuning.reshape(sessions, neurons, 4)
+    both = np.einsum("sic,sjc->sij", pairs, pairs) / 4 * 25
+    of_pair = both / np.sqrt(np.einsum("si,sj->sij", *[mean.reshape(sessions, neurons)] * 2))
+    of_two = of_pair[:, ~np.eye(neurons, dtype=bool)]
+    shared_part = of_two.sum() / max(1, of_two.size) * square / 25
     truth = {
         "stimulus": np.mean(25 * tuning.var(axis=1) / mean),
-        "slow drift": np.mean(mean * course.var()),
-        "shared": np.mean(mean) * square / 25,
-        "private": np.mean(mean) * square * (1 + 1 / 25) / 16,
+        "slow drift": np.mean(within * course.var()),
+        "shared": shared_part,
+        "private": np.mean(within) * square * ((1 + 1 / 25) * (1 + 1 / 16) - 1) - shared_part,
     }
     return rng.poisson(rate), condition, truth
 
@@ -135,7 +139,7 @@ def test_shared_without_order_is_that_of_residuals():
     condition = np.repeat([0, 1], 10)
     (group,) = split(table(counts, 2, condition))
     blocks = [counts[:, condition == c] for c in (0, 1)]
-    shared = [np.cov(b)[0, 1] / np.sqrt(np.prod(b.mean(axis=1))) for b in blocks]
+    shared = [np.cov(b)[0, 1] / np.sqrt(np.prod(counts.mean(axis=1))) for b in blocks]
     assert values(group)["shared"] == pytest.approx(np.mean(shared))
 
 
@@ -170,7 +174,29 @@ def test_a_single_neuron_has_no_interval():
     counts, condition, _ = simulate(np.random.default_rng(6), sessions=1, neurons=1)
     whole = table(counts, 1, condition)
     (group,) = split(whole)
-    assert values(group)["total"] == pytest.approx(
-        fano_per_neuron(tabulate_pearson(tally_counts(whole)), 1)[0] + values(group)["stimulus"]
-    )
+    within = np.mean([counts[0, condition == c].var(ddof=1) for c in range(4)]) / counts.mean()
+    assert values(group)["total"] == pytest.approx(within + values(group)["stimulus"])
     assert all(np.isnan([part.lower, part.share_upper]).all() for part in group.parts)
+
+
+def test_parts_of_a_strongly_tuned_neuron_add_up_to_its_variance():
+    """Means of 1, 2, 8 and 30 and a gain of variance 0.2: all of it over the mean, within 3 %."""
+    rng = np.random.default_rng(7)
+    condition = np.tile(np.arange(4), 200)
+    mean = np.array([1.0, 2.0, 8.0, 30.0])
+    gain = rng.gamma(5, 1 / 5, size=(60, 800))
+    (group,) = split(table(rng.poisson(mean[condition] * gain), 1, condition))
+    found = values(group)
+    assert found["stimulus"] == pytest.approx(mean.var() / mean.mean(), rel=0.03)
+    rest = found["total"] - 1 - found["stimulus"]
+    assert rest == pytest.approx(0.2 * np.mean(mean**2) / mean.mean(), rel=0.03)
+
+
+def test_group_of_few_sessions_has_neurons_as_units():
+    """Of six sessions five are of one group: the other's intervals are over its neurons."""
+    counts, condition, _ = simulate(np.random.default_rng(8), sessions=6)
+    whole = table(counts, 5, condition)
+    of_session = np.where(whole.session.codes == 0, 0, 1)
+    groups = split(replace(whole, group=numbered("group", of_session)))
+    assert [each.units for each in groups] == ["neurons", "sessions"]
+    assert np.isfinite([part.lower for each in groups for part in each.parts]).all()

@@ -8,9 +8,15 @@ import pytest
 from spikepool.config import EngineOptions
 from spikepool.data.spike_counts import Labels, SpikeCounts
 from spikepool.data.tally import tally_counts
-from spikepool.engines.collapsed import certified_search, engine, hyperparameter_nuts
+from spikepool.engines.collapsed import (
+    certified_search,
+    engine,
+    hyperparameter_nuts,
+    tuned_lattice,
+)
 from spikepool.engines.collapsed.lattice import FINE, FINER
 from spikepool.engines.dispatch import compute_posterior
+from spikepool.errors import NotConvergedError
 from spikepool.models.priors import default_priors
 from spikepool.models.spec import ModelSpec
 from spikepool.posterior.summary import SummaryOptions
@@ -170,3 +176,37 @@ def test_nothing_is_sampled_where_finer_lattices_fail(compute, certify_worse):
     ways = certify_worse(fine=off, finer=off)
     assert compute("auto").draws.engine == "nuts"
     assert ways == ["fine", "finer"]
+
+
+@pytest.fixture
+def compute_tuned():
+    """Return a function from an engine to the posterior of a small table with conditions."""
+    counts = np.random.default_rng(1).poisson(np.linspace(1, 9, 6)[:, np.newaxis], (6, 8))
+    tally = tally_counts(
+        SpikeCounts(
+            Labels("neuron", tuple("abcdef"), np.repeat(np.arange(6), 8)),
+            counts.ravel(),
+            np.ones(48),
+            exposure_known=False,
+            condition=Labels("condition", ("x", "y"), np.tile([0, 1], 24)),
+        )
+    )
+    spec = ModelSpec("poisson", "partial", None, condition_pooling="partial")
+
+    def run(name):
+        options = EngineOptions(engine=name, **FEW)
+        summary = SummaryOptions(0.95, 1.1, 200)
+        return compute_posterior(spec, tally, default_priors(tally), options, summary, Silent())
+
+    return run
+
+
+def test_likelihoods_without_room_are_sampled(compute_tuned, monkeypatch):
+    """By nuts, with the reason; the engine asked for ends with an error and the way out."""
+    monkeypatch.setattr(tuned_lattice, "MOST_VALUES", 100)
+    found = compute_tuned("auto")
+    assert found.draws.engine == "nuts"
+    assert found.notes[0].startswith("sampled by nuts: the likelihood of a neuron would take")
+    with pytest.raises(NotConvergedError, match=r"would take .* nodes") as failed:
+        compute_tuned("collapsed")
+    assert "--engine nuts" in str(failed.value)

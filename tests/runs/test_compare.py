@@ -162,3 +162,17 @@ def test_sessions_are_the_units_of_errors_where_a_fit_knows_them(store):
     by_session = np.array([deviations[0], deviations[1:].sum()])
     for each in both:
         assert each.elpd_se == pytest.approx(np.sqrt(2 * np.sum(by_session**2)))
+
+
+def test_conditions_with_the_same_labels_are_not_paired(store):
+    """Stimulus and choice, both left or right: the one's cells are all in the other, not alike."""
+    labels = ("left", "right")
+    stimulus = trials(labels, counts=(1, 2, 1, 2, 2, 1))
+    choice = trials(labels, counts=(1, 2, 1, 2, 2, 1))
+    chosen_side = ["left", "left", "right", "left", "right", "right"]
+    choice["condition"] = np.tile(chosen_side, len(NEURONS))
+    folders = [store(n, t, {n: constant(-1.0)}) for n, t in (("s", stimulus), ("c", choice))]
+    for chosen in (folders, folders[::-1]):
+        compared = compare_models(read_models(chosen))
+        weights = [each.stacking_weight for each in compared if each.left_out == "trial"]
+        assert np.isnan(weights).all()

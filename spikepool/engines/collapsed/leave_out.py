@@ -145,8 +145,9 @@ class TrialCollector:
     ) -> None:
         single = self._family.statistics(self._tally.single_trials(cells))
         log_p = self._family.log_likelihood(theta[..., of], delta[..., of], single)
-        with np.errstate(divide="ignore"):
-            every = np.log(posterior)[..., of] - log_p
+        mass = posterior[..., of]
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            every = np.where(mass > 0, np.log(mass) - log_p, -np.inf)
         counted = (posterior > _ROUNDING * posterior.max(axis=(0, 1)))[..., of]
         terms = np.where(counted, every, -np.inf)
         top = terms.max(axis=(0, 1))

@@ -33,6 +33,9 @@ type BoolArray = NDArray[np.bool_]
 
 MOST_PLANE = MOST_MENDED // 8
 """Nodes (a, δ) of a neuron up to which a lattice is refined or widened."""
+MOST_VALUES = 200_000_000
+"""Of the lattices of one neuron (1.6 GB): a population that may be very narrow and very wide needs
+more where a neuron is silent."""
 NARROW = 0.5
 """ω, over the standard error of a response, below which Gauss-Hermite nodes about a serve."""
 _RULES = ((0.05, 6), (0.2, 10), (NARROW, 16))
@@ -50,6 +53,10 @@ _SPEAKS_AGAINST = (25.0, 6.0)
 _LARGEST_STRIDE = 64
 _LEAST_STEP = 0.4
 """Of the usual step, beside narrow populations: those narrower still have nodes of their own."""
+
+
+class TooWideError(Exception):
+    """A neuron's likelihood would take more nodes than there is room for."""
 
 
 @dataclass(frozen=True)
@@ -200,8 +207,13 @@ def build_tuned_lattice(
     Returns
     -------
     TunedLattice
+
+    Raises
+    ------
+    TooWideError
     """
     axes = _first_axes(family, s, region, tuning)
+    _check_size(axes, s, len(tuning.sd))
     lattice, errors, edges = _fill(family, s, region, tuning, axes)
     parts = {int(i): lattice.take(np.array([i])) for i in range(s.n_neurons)}
     every = np.arange(s.n_neurons)
@@ -218,6 +230,18 @@ def build_tuned_lattice(
         for place, i in enumerate(every.tolist()):
             parts[i] = lattice.take(np.array([place]))
     return _joined([parts[i] for i in range(s.n_neurons)])
+
+
+def _check_size(axes: Axes, s: ResponseStatistics, n_sds: int) -> None:
+    """Refuse lattices that no memory holds, before any of them is filled."""
+    width = axes.columns.length
+    responses = np.add.reduceat(axes.theta.length * width[s.neuron], s.first[:-1])
+    most = int(np.max(n_sds * axes.rows.length * width + responses))
+    if most > MOST_VALUES:
+        raise TooWideError(
+            f"the likelihood of a neuron would take {most:.1e} nodes (at most {MOST_VALUES:.0e}), "
+            "as of neurons without spikes where the spread of the rates is hardly known"
+        )
 
 
 def _neuron_of(lattice: TunedLattice) -> IntArray:
