@@ -144,9 +144,9 @@ class TrialCollector:
         of: IntArray,
     ) -> None:
         single = self._family.statistics(self._tally.single_trials(cells))
-        log_p = self._family.log_likelihood(theta[..., of], delta[..., of], single)
         mass = posterior[..., of]
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # far out, without mass
+            log_p = self._family.log_likelihood(theta[..., of], delta[..., of], single)
             every = np.where(mass > 0, np.log(mass) - log_p, -np.inf)
         counted = (posterior > _ROUNDING * posterior.max(axis=(0, 1)))[..., of]
         terms = np.where(counted, every, -np.inf)

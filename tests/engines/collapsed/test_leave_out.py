@@ -253,3 +253,25 @@ class TestAgainstDenseSums:
         assert found.trial[cell] == pytest.approx(trials["burst", 40], abs=0.06)
         for name, value in zip(tally.neurons, found.neuron, strict=True):
             assert value == pytest.approx(neurons[name], abs=0.06), name
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("farthest", [6.0, 800.0])
+def test_node_without_mass_hides_no_doubt(farthest):
+    """Nor warns: at θ = 800 a count of 1 has the probability 0, as the node has of the mass."""
+    counts = SpikeCounts(
+        Labels("neuron", ("a",), np.zeros(2, int)),
+        np.array([0, 1]),
+        np.ones(2),
+        exposure_known=True,
+    )
+    family = FAMILIES["poisson"]
+    collector = TrialCollector(family, tally_counts(counts), None, 0.0)
+    theta = np.array([-9, -1, 0, 1, 5, farthest]).reshape(-1, 1, 1)
+    mass = np.array([1e-300, 0.3, 0.4, 0.3, 1e-40, 0.0]).reshape(-1, 1, 1)
+    alone = np.array([0])
+    collector._average(alone, theta, np.zeros((1, 1, 1)), mass, alone)
+    assert collector.trials.doubtful[0]
+    weights = np.array([0.3, 0.4, 0.3])
+    exact = -np.log(np.sum(weights * np.exp(np.exp([-1.0, 0.0, 1.0]))))
+    assert collector.trials.log_density[0] == pytest.approx(exact)
