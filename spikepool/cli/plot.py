@@ -46,6 +46,8 @@ def plot_command(
     from spikepool.report.writer import write_files
 
     formats = resolve_config({}, {"report": {"plots": plots or ["png"]}}).report.plots
+    if not formats:
+        raise UsageError("--plots none leaves nothing to draw", "name png, svg or pdf")
     try:
         chosen = PlotStyle(style, _millimetres(width))
     except ValueError as error:

@@ -140,14 +140,16 @@ def recognise_roles(table: TextTable, options: InputOptions, notices: list[Notic
         count=options.count or _first(columns.one_of(COUNT_NAMES, "count")),
         trial=options.trial or _first(columns.usual(TRIAL_NAMES, "trial")),
         exposure=exposure,
-        exposure_unit=_unit(exposure, options),
+        exposure_unit=_unit(exposure, options, options.exposure_unit),
         condition=condition,
         group=options.group,
         ignored=ignored,
         within=options.within,
         baseline_count=options.baseline_count,
         baseline_exposure=options.baseline_exposure,
-        baseline_exposure_unit=_unit(options.baseline_exposure, options),
+        baseline_exposure_unit=_unit(
+            options.baseline_exposure, options, _unit(exposure, options, options.exposure_unit)
+        ),
         session=options.session or _usual_session(table, options),
     )
     _check_session(roles, options)
@@ -294,8 +296,8 @@ def _exposure(
     return _first(found), ()
 
 
-def _unit(exposure: str | None, options: InputOptions) -> Unit:
-    """Return the unit given, or that of a name such as ``duration_ms``."""
+def _unit(exposure: str | None, options: InputOptions, otherwise: Unit) -> Unit:
+    """Return the unit of a name such as ``duration_ms``, or another one."""
     if exposure is not None and _MILLISECONDS.fullmatch(exposure):
         return "ms"
     if exposure is not None and _SECONDS.fullmatch(exposure) and options.exposure_unit == "ms":
@@ -303,7 +305,7 @@ def _unit(exposure: str | None, options: InputOptions) -> Unit:
             f"--exposure-unit ms contradicts the name of column {quoted(exposure)}",
             "rename the column, or leave out --exposure-unit",
         )
-    return options.exposure_unit
+    return "s" if exposure is not None and _SECONDS.fullmatch(exposure) else otherwise
 
 
 def _refuse_nested(table: TextTable, roles: Roles) -> None:

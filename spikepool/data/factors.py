@@ -69,11 +69,6 @@ def order_conditions(
     Labels
     tuple of Factor
         One for each of `names`.
-
-    Raises
-    ------
-    UsageError
-        If a circular column has a label that is not a finite number.
     """
     columns = [table.column(name) for name in names]
     _, row_of = np.unique(joined.codes[: len(table.rows)], return_index=True)
@@ -87,14 +82,30 @@ def order_conditions(
         )
         for column in columns
     )
-    for factor in factors:
-        _refuse_words_on_a_circle(factor)
     return Labels(
         joined.name, tuple(joined.values[i] for i in order), np.argsort(order)[joined.codes]
     ), factors
 
 
-def note_same_places(factors: Sequence[Factor], notices: list[Notice]) -> None:
+def check_axes(factors: Sequence[Factor], notices: list[Notice]) -> None:
+    """Refuse words on a circle; note labels that are one place on an axis.
+
+    Parameters
+    ----------
+    factors : sequence of Factor
+    notices : list of Notice
+
+    Raises
+    ------
+    UsageError
+        If a circular column has a label that is not a finite number.
+    """
+    for factor in factors:
+        _refuse_words_on_a_circle(factor)
+    _note_same_places(factors, notices)
+
+
+def _note_same_places(factors: Sequence[Factor], notices: list[Notice]) -> None:
     """Note labels that are written differently and stand for one number, or one angle."""
     for factor in factors:
         if factor.positions is None:
@@ -141,5 +152,6 @@ def _refuse_words_on_a_circle(factor: Factor) -> None:
     )
     raise UsageError(
         f"--circular {factor.name}: the label {quoted(word)} is not a number",
-        "leave out --circular, or leave out such rows with --where",
+        "leave out --circular, leave out such rows with --where, or name them with "
+        "--baseline-condition",
     )

@@ -14,7 +14,7 @@ from spikepool.data.baseline_windows import Windows, check_windows, parse_window
 from spikepool.data.columns import Roles, recognise_roles
 from spikepool.data.drift_blocks import cut_into_blocks
 from spikepool.data.exposure import check_finite_sum, note_high_rates, parse_exposures
-from spikepool.data.factors import note_same_places, order_conditions, parse_periods
+from spikepool.data.factors import check_axes, order_conditions, parse_periods
 from spikepool.data.formats import read_table
 from spikepool.data.integers import parse_counts
 from spikepool.data.keys import check_labels, joined_column, note_odd_labels, refuse_shared_neurons
@@ -95,6 +95,7 @@ def read_counts(options: InputOptions) -> SpikeCounts:
     observations, rows, windows = _checked_rows(observations, roles, options, notices)
     counts = _assembled(observations, roles, rows, periods, options, notices)
     counts = _with_baseline(counts, windows, options, notices)
+    check_axes(counts.factors, notices)
     if options.drift_block is not None:
         counts = cut_into_blocks(counts, options.drift_block, notices)
     _check_files(files)
@@ -153,7 +154,7 @@ def _assembled(
     rows = replace(rows, varying=varying)
     if options.fill_zeros:
         rows = _with_zeros(observations, roles, rows, notices)
-    condition, factors = _conditions(observations.table, roles, rows, periods, notices)
+    condition, factors = _conditions(observations.table, roles, rows, periods)
     known = roles.exposure is not None or options.duration is not None
     _note_improbable(rows, notices, long=not observations.wide, exposure_known=known)
     return SpikeCounts(
@@ -207,13 +208,11 @@ def _with_baseline(
 
 
 def _conditions(
-    table: TextTable, roles: Roles, rows: _Rows, periods: dict[str, float], notices: list[Notice]
+    table: TextTable, roles: Roles, rows: _Rows, periods: dict[str, float]
 ) -> tuple[Labels | None, tuple[Factor, ...]]:
     if rows.condition is None:
         return None, ()
-    condition, factors = order_conditions(table, rows.condition, roles.condition, periods)
-    note_same_places(factors, notices)
-    return condition, factors
+    return order_conditions(table, rows.condition, roles.condition, periods)
 
 
 def _note_improbable(

@@ -22,6 +22,8 @@ from spikepool.posterior.results import NeuronEstimates
 
 LEAST_SPIKES = 10
 """Spikes aside below which a log rate is too uncertain to measure errors by."""
+LEAST_RAW_ERROR = 2.0
+"""Standard errors by which that of the raw rates must be above 0, for ratios to it."""
 _HALF = 0.5 + 1e-9
 _MOST_DRAWS = 200
 """Data sets over which the expected error of raw log rates is averaged."""
@@ -43,12 +45,15 @@ class Kept:
     trials: int | None = None
 
     def of(self, sizes: IntArray, rng: np.random.Generator) -> IntArray:
-        """Trials fitted of strata with these numbers of trials: 1 at least."""
+        """Trials fitted of strata with these numbers of trials: 1 at least, and of one not all."""
         if self.trials is not None:
             return np.asarray(np.minimum(sizes, self.trials))
         assert self.share is not None  # noqa: S101 - one of them is given
         aside = np.floor(sizes * self.share + rng.uniform(size=sizes.shape)).astype(np.int64)
-        return np.asarray(np.maximum(sizes - aside, 1))
+        aside = np.minimum(aside, sizes - 1)
+        if not aside.any():
+            aside[np.argmax(sizes)] = 1
+        return np.asarray(sizes - aside)
 
     def __str__(self) -> str:
         if self.trials is not None:
@@ -91,7 +96,8 @@ class HoldoutScore:
     squared_error, squared_error_se : float
         Mean squared error of their log rates (in each condition).
     ratio, ratio_se : float
-        Over that of the raw rates.
+        Over that of the raw rates; NaN where these have no error beyond the noise of the trials
+        aside.
     expected_ratio : float
         What the model expects of this ratio; NaN of raw rates and without partial pooling.
     log_score, log_score_se : float
@@ -228,6 +234,10 @@ def score_predictions(
     )
     reference = next(each for each in predictions if each.spec == primary)
     raw_error = (raw - observed) ** 2 - noise
+    raw_mean, raw_mean_error = _ratio_and_error(
+        raw_error[measured], np.ones(measured.sum()), neuron[measured]
+    )
+    is_told = raw_mean > LEAST_RAW_ERROR * raw_mean_error
     nothing = np.full(split.fitted.n_neurons, np.nan)
 
     def scored(
@@ -242,7 +252,11 @@ def score_predictions(
             trials,
             len(np.unique(neuron[measured])),
             *_ratio_and_error(error[measured], np.ones(measured.sum()), neuron[measured]),
-            *_ratio_and_error(error[measured], raw_error[measured], neuron[measured]),
+            *(
+                _ratio_and_error(error[measured], raw_error[measured], neuron[measured])
+                if is_told
+                else (float("nan"), float("nan"))
+            ),
             expected,
             *_ratio_and_error(log_score, trials_aside, every),
             *_ratio_and_error(gain, trials_aside, every),

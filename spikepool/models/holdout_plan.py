@@ -8,7 +8,7 @@ from spikepool.errors import UsageError
 
 
 def check_holdout(options: ReportOptions, tally: Tally) -> None:
-    """Refuse a hold-out that fits every trial.
+    """Refuse a hold-out that fits every trial, or expects to.
 
     Parameters
     ----------
@@ -35,4 +35,9 @@ def check_holdout(options: ReportOptions, tally: Tally) -> None:
             f"--holdout {options.holdout:g}: no {of} has two trials, so that none can be kept "
             "aside",
             "leave the option out",
+        )
+    if options.holdout is not None and options.holdout * trials.sum() < 1:
+        raise UsageError(
+            f"--holdout {options.holdout:g}: of {trials.sum():.0f} trials that is less than one",
+            "give a greater share",
         )

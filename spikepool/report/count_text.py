@@ -32,6 +32,8 @@ _CONTRASTED: Final = {
 _STATISTICS: Final = {"fano": "Fano factor", "zeros": "zeros", "maximum": "maximum"}
 _LAWS: Final[dict[str, str]] = dict(FAMILY_LABELS.items()) | {"nb": "NB"}
 _MOST_PAIRS: Final = 10
+_RATIO: Final = "condition_ratio["
+_MOST_EFFECTS: Final = 8
 _MOST_MATCHED: Final = 3
 _NEAR = 0.05
 """Of a Fano factor: a prediction so close is not spoken against, however sure both are."""
@@ -177,6 +179,7 @@ def finding_lines(summary: Summary) -> Iterator[str]:
             yield from _within_lines(model, columns_by_role(summary["data"]))
             yield from _tuning_line(model, "tuning_sd", "tuning", "conditions")
             yield from _tuning_line(model, "drift_sd", "blocks", "blocks of trials")
+            yield from _effects_lines(model)
             yield from _baseline_lines(model["baseline"])
     yield own_weight_line(summary)
     unit = summary["data"]["rate_unit"]
@@ -207,6 +210,24 @@ def _tuning_line(model: Summary, parameter: str, head: str, between: str) -> Ite
     ]
     if spreads:
         yield f"{head:<11}sd of log rates between {between} {', '.join(spreads)}"
+
+
+def _effects_lines(model: Summary) -> Iterator[str]:
+    """Say how conditions move the rates of all neurons, group by group."""
+    head = "effects"
+    for each in model["population"]:
+        ratios = [(key, value) for key, value in each.items() if key.startswith(_RATIO)]
+        if not ratios:
+            continue
+        group = "" if each["group"] == "all" else f"{listed([each['group']])}: "
+        told = [
+            f"{listed([key[len(_RATIO) : -1]])} ×{_interval(value)}"
+            for key, value in ratios[:_MOST_EFFECTS]
+        ]
+        if len(ratios) > _MOST_EFFECTS:
+            told.append(f"{len(ratios) - _MOST_EFFECTS} more in the table population")
+        yield f"{head:<11}{group}all rates over their mean: {', '.join(told)}"
+        head = ""
 
 
 def _baseline_lines(baseline: Summary | None) -> Iterator[str]:

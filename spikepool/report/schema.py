@@ -467,8 +467,17 @@ HOLDOUT = (
         "has half of the exposure or more.",
     ),
     number("squared_error_se", "ln²", "Its standard error over neurons."),
-    number("squared_error_ratio", "", "squared_error over that of the raw log rates."),
-    number("squared_error_ratio_se", "", "Its standard error over neurons (delta method)."),
+    number(
+        "squared_error_ratio",
+        "",
+        "squared_error over that of the raw log rates. Empty: that is not two standard errors "
+        "above 0.",
+    ),
+    number(
+        "squared_error_ratio_se",
+        "",
+        "Its standard error over neurons (delta method). Empty: no ratio.",
+    ),
     number(
         "expected_ratio",
         "",

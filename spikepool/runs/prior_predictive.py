@@ -8,10 +8,13 @@ from spikepool.config import RunConfig
 from spikepool.data.read import read_counts
 from spikepool.data.spike_counts import Factor, Labels, Notice, RateUnit, SpikeCounts
 from spikepool.data.tally import Tally, tally_counts
+from spikepool.data.wording import plural
 from spikepool.errors import UsageError
+from spikepool.models.graph import prior_names
 from spikepool.models.kind import reads_estimates
 from spikepool.models.plan import plan_models
 from spikepool.models.prior_predictive import NeuronDesign, PriorPredictive, draw_prior_predictive
+from spikepool.models.prior_spec import prior_notices
 from spikepool.models.priors import Priors, default_priors
 from spikepool.models.spec import ModelSpec
 
@@ -94,7 +97,7 @@ def run_prior(config: RunConfig, asked: AskedPrior) -> PriorRun:
         design,
         counts.rate_unit,
         float(np.exp(fixed.mean)),
-        (*counts.notices, *models.notices) if known else (),
+        (*counts.notices, *models.notices) if known else _notices_of_priors(config, specs),
     )
 
 
@@ -121,8 +124,20 @@ def _refuse(config: RunConfig, asked: AskedPrior) -> None:
 def _design(asked: AskedPrior, tally: Tally, exposure: float, *, known: bool) -> NeuronDesign:
     """Return the neuron that was asked about, or the table's typical one."""
     conditions = int(np.median(np.bincount(tally.responses.neuron)))
-    trials = int(np.median(tally.n_trials)) if known else TRIALS * conditions
-    return NeuronDesign(asked.trials or trials, exposure, conditions, tally.response_kind)
+    trials = asked.trials or (int(np.median(tally.n_trials)) if known else TRIALS * conditions)
+    if trials < conditions:
+        raise UsageError(
+            f"--trials {trials}: a neuron has {plural(conditions, tally.response_kind)}, and in "
+            "each a trial at least",
+            f"give --trials {conditions} or more",
+        )
+    return NeuronDesign(trials, exposure, conditions, tally.response_kind)
+
+
+def _notices_of_priors(config: RunConfig, specs: tuple[ModelSpec, ...]) -> tuple[Notice, ...]:
+    """Say what is to be said of the priors alone: the table that stands in has nothing to tell."""
+    names = {name for spec in specs for name in prior_names(spec)}
+    return tuple(prior_notices(config.model, names))
 
 
 def _at(exposure: float, spec: ModelSpec) -> ModelSpec:

@@ -136,3 +136,9 @@ def test_unreadable_numbers_are_bad_data(spikepool, stored):
     """No permission: 65."""
     (stored / "plots/data/about.json").chmod(0)
     assert spikepool("plot", stored).code == 65
+
+
+def test_no_format_is_a_usage_error(spikepool, stored):
+    """There is nothing to draw."""
+    ended = spikepool("plot", stored, "--plots", "none")
+    assert (ended.code, "leaves nothing to draw" in ended.err) == (2, True)

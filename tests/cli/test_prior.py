@@ -150,3 +150,16 @@ def test_priors_of_a_file(spikepool, tmp_path):
     found = json.loads(spikepool("prior", "--config", path, "--json").out)
     assert found["priors"] == {"Poisson none": {"theta": "normal(1, 0.5)"}}
     assert "normal(1, 0.5)" in spikepool("model", "--config", path).out
+
+
+def test_priors_that_no_model_has_are_named(spikepool):
+    """As by fit; without a table, too."""
+    ended = spikepool("prior", *ONE_MODEL, "--prior", "tuning_sd=half-normal(1)")
+    assert "changes nothing: no model that is fitted has tuning_sd" in ended.out
+
+
+def test_every_condition_has_a_trial(spikepool):
+    """Fewer are refused."""
+    ended = spikepool("prior", *ONE_MODEL, "--conditions", "4", "--trials", "2")
+    assert ended.code == 2
+    assert "--trials 2: a neuron has 4 conditions" in ended.err

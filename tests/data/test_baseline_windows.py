@@ -67,6 +67,16 @@ def test_one_column_may_be_both_exposures(read):
     assert read(TABLE, baseline_count="pre", **both).baseline.counts.exposure.tolist() == [0.5] * 4
 
 
+def test_baseline_window_has_the_unit_of_the_exposure_column(read):
+    """Unless its own name says another."""
+    milliseconds = TABLE.replace("duration", "duration_ms").replace("0.5", "500")
+    plain = milliseconds.replace("pre_s", "before")
+    counts = read(plain, baseline_count="pre", baseline_exposure="before")
+    assert counts.exposure.tolist() == [0.5] * 4
+    assert counts.baseline.counts.exposure.tolist() == [0.0015, 0.0015, 0.002, 0.002]
+    assert read(milliseconds, **COLUMNS).baseline.counts.exposure.tolist() == [1.5, 1.5, 2, 2]
+
+
 def test_milliseconds_by_name_and_by_option(read):
     """As for the exposure of the responses."""
     table = TABLE.replace("pre_s", "pre_ms")

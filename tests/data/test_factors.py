@@ -148,6 +148,18 @@ class TestCircular:
         with pytest.raises(UsageError, match=f"(?s){message}"):
             read(table("direction", 0, 45), condition=("direction",), circular=circular)
 
+    def test_blanks_are_no_words_on_a_circle(self, read):
+        """Once they are the baseline: the usual way to write directions and a blank."""
+        text = table("direction", 0, 90, "blank")
+        counts = read(
+            text,
+            condition=("direction",),
+            circular=("direction",),
+            baseline_condition="blank",
+        )
+        assert counts.factors[0].labels == ("0", "90")
+        assert counts.factors[0].period == 360
+
     @pytest.mark.parametrize("label", ["blank", "inf", "1e999"])
     def test_words_on_a_circle_are_refused(self, read, label):
         """Naming the label."""

@@ -201,8 +201,32 @@ def test_one_trial_aside_has_a_log_score_only(build_tally):
 def test_holdout_that_fits_everything_is_refused(build_tally):
     """Before anything is fitted, with the largest number that leaves something."""
     tally = build_tally([[1, 2, 3], [1, 2]])
-    check_holdout(ReportOptions(holdout=0.1, holdout_keep=(1, 2)), tally)
+    check_holdout(ReportOptions(holdout=0.3, holdout_keep=(1, 2)), tally)
     with pytest.raises(UsageError, match=r"--holdout-keep 3: no neuron has more than 3 trials"):
         check_holdout(ReportOptions(holdout_keep=(1, 3)), tally)
     with pytest.raises(UsageError, match=r"--holdout 0.1: no neuron has two trials"):
         check_holdout(ReportOptions(holdout=0.1), build_tally([[1], [2]]))
+
+
+def test_next_to_no_share_keeps_one_trial_aside(build_tally):
+    """Of ten trials 10 % may be none by chance: it is one; less than one is refused."""
+    tally = build_tally(np.random.default_rng(1).poisson(5, (5, 2)))
+    for seed in range(20):
+        assert split_trials(tally, Kept(share=0.1), seed).aside.weight.sum() >= 1
+    with pytest.raises(UsageError, match="of 10 trials that is less than one"):
+        check_holdout(ReportOptions(holdout=0.09), tally)
+
+
+def test_ratios_to_no_error_are_not_told(build_tally):
+    """Where raw rates are as good as known, the noise of the trials aside decides the ratio."""
+    rng = np.random.default_rng(2)
+    tally = build_tally(rng.poisson(20, (8, 60)))
+    split = split_trials(tally, Kept(trials=55), seed=1)
+    raw = np.log(split.fitted.spike_count / split.fitted.total_exposure)
+    known = Prediction(PARTIAL, raw, 0 * raw, np.exp(raw), 0 * raw)
+    observed, noise = holdout._observed(split)
+    error = (np.log((split.fitted.spike_count + 0.5) / 55) - observed) ** 2 - noise
+    is_told = error.mean() > 2 * error.std(ddof=1) / np.sqrt(8)
+    _, score = score_predictions([known], PARTIAL, split)
+    assert np.isfinite(score.ratio) == is_told
+    assert not is_told

@@ -177,6 +177,23 @@ def test_rise_of_fano_factors_is_told(summary, family, others, observed, said):
     assert lines_of(summary, "           in the conditions") == [told]
 
 
+def test_effects_of_conditions_are_told(summary):
+    """Of every group; a few of many."""
+    model = next(each for each in summary["models"] if each["is_primary"])
+    value = {"median": 1.5, "lower": 1.2, "upper": 1.9}
+    few = {f"condition_ratio[{name}]": value for name in ("run", "still, dark")}
+    many = {f"condition_ratio[{number}]": value for number in range(11)}
+    model["population"] = [{"group": "V1", **few}, {"group": "V2", **many}, {"group": "V3"}]
+    lines = [line for line in summary_lines(summary, "x") if "over their mean" in line]
+    interval = "×1.5 [1.2, 1.9]"
+    assert lines[0] == (
+        f"effects    V1: all rates over their mean: run {interval}, still, dark {interval}"
+    )
+    assert lines[1].startswith(f"           V2: all rates over their mean: 0 {interval}, 1 ")
+    assert lines[1].endswith(", 3 more in the table population")
+    assert len(lines) == 2
+
+
 def test_every_line_is_one_line(summary):
     """Whatever the neurons are called."""
     for line in summary_lines(summary, "results"):
