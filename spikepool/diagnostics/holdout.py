@@ -344,7 +344,8 @@ def _observed(split: Split) -> tuple[FloatArray, FloatArray]:
         is_pair, 2 * total(square), total(square * scale) / (1 + total(share**2 * scale))
     )
     noise = np.where(told, variance / np.maximum(spikes, 1) ** 2, np.nan)
-    return np.log(np.where(told, spikes / exposure, 1.0)), noise
+    rate = np.divide(spikes, exposure, out=np.ones(size), where=told)
+    return np.log(rate), noise
 
 
 def _expected_ratio(each: Prediction, measured: NDArray[np.bool_]) -> float:

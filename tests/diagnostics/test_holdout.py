@@ -230,3 +230,12 @@ def test_ratios_to_no_error_are_not_told(build_tally):
     _, score = score_predictions([known], PARTIAL, split)
     assert np.isfinite(score.ratio) == is_told
     assert not is_told
+
+
+@pytest.mark.filterwarnings("error")
+def test_neurons_without_trials_aside_warn_of_nothing(build_tally):
+    """Nor do silent ones: their log rates and noises are not measured."""
+    tally = build_tally([[4, 5], [3, 9, 20, 31], [0, 0, 0, 0]])
+    split = split_trials(tally, Kept(trials=2), seed=1)
+    _, noise = holdout._observed(split)
+    np.testing.assert_array_equal(np.isfinite(noise), [False, True, False])
