@@ -228,10 +228,8 @@ def score_predictions(
     observed, noise = _observed(split)
     measured = np.isfinite(noise)
     neuron = split.fitted.responses.neuron
-    trials_aside, every = (
-        split.aside.per_neuron(split.aside.weight),
-        np.arange(split.fitted.n_neurons),
-    )
+    trials_aside = split.aside.per_neuron(split.aside.weight)
+    every = np.arange(split.fitted.n_neurons)
     reference = next(each for each in predictions if each.spec == primary)
     raw_error = (raw - observed) ** 2 - noise
     raw_mean, raw_mean_error = _ratio_and_error(

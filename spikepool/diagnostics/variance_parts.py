@@ -172,13 +172,13 @@ def _terms(
     counts: SpikeCounts, order: TrialOrder, left: Residuals, of: _Conditions, drift: Drift
 ) -> FloatArray:
     """Return 1, stimulus, F, D, and room for products and pairs, of every neuron; shape (N, 6)."""
-    neurons, pairs = len(of.mean), len(left.size)
+    neurons, strata = len(of.mean), len(left.size)
     square = left.deviation**2
     chi = np.divide(square, left.expected, out=np.zeros(len(square)), where=left.expected > 0)
     fano = np.bincount(order.stratum, weights=chi) / np.maximum(left.size - 1, 1)
     z, usable = _successive_differences(counts, order, left)
-    steps = np.bincount(order.stratum[:-1][usable], minlength=pairs)
-    successive = np.bincount(order.stratum[:-1][usable], weights=z**2, minlength=pairs)
+    steps = np.bincount(order.stratum[:-1][usable], minlength=strata)
+    successive = np.bincount(order.stratum[:-1][usable], weights=z**2, minlength=strata)
     n = np.bincount(of.neuron, np.where(left.size > 1, left.size, 0.0), neurons)
     between = of.average((of.count - of.mean[of.neuron]) ** 2)
     chance = of.average((1 - of.weight) * left.sd**2 / np.where(of.weight > 0, left.size, 1.0))

@@ -27,18 +27,24 @@ SPEC = ModelSpec("poisson", "partial", None)
 PROBLEMS = ("quadrature differs from a finer lattice by 3.0e-04", "too few draws")
 
 
-@pytest.fixture
-def compute():
-    """Return a function from an engine to the posterior of a small table."""
+def table(condition=None):
+    """Return six Poisson neurons of eight trials."""
     counts = np.random.default_rng(1).poisson(np.linspace(1, 9, 6)[:, np.newaxis], (6, 8))
-    tally = tally_counts(
+    return tally_counts(
         SpikeCounts(
             Labels("neuron", tuple("abcdef"), np.repeat(np.arange(6), 8)),
             counts.ravel(),
             np.ones(48),
             exposure_known=False,
+            condition=condition,
         )
     )
+
+
+@pytest.fixture
+def compute():
+    """Return a function from an engine to the posterior of a small table."""
+    tally = table()
 
     def run(name, spec=SPEC):
         options = EngineOptions(engine=name, **FEW)
@@ -181,16 +187,7 @@ def test_nothing_is_sampled_where_finer_lattices_fail(compute, certify_worse):
 @pytest.fixture
 def compute_tuned():
     """Return a function from an engine to the posterior of a small table with conditions."""
-    counts = np.random.default_rng(1).poisson(np.linspace(1, 9, 6)[:, np.newaxis], (6, 8))
-    tally = tally_counts(
-        SpikeCounts(
-            Labels("neuron", tuple("abcdef"), np.repeat(np.arange(6), 8)),
-            counts.ravel(),
-            np.ones(48),
-            exposure_known=False,
-            condition=Labels("condition", ("x", "y"), np.tile([0, 1], 24)),
-        )
-    )
+    tally = table(Labels("condition", ("x", "y"), np.tile([0, 1], 24)))
     spec = ModelSpec("poisson", "partial", None, condition_pooling="partial")
 
     def run(name):
